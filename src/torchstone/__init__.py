@@ -1,0 +1,1 @@
+"""torchstone puts machine-learning claims to the test; see docs/design.md for the map."""

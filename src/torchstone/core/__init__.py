@@ -1,0 +1,1 @@
+"""Layer 0: params, random streams, files, the stage contract. Knows nothing of learning."""

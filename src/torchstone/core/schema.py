@@ -1,0 +1,149 @@
+"""What params.yaml may hold: one model a section, every key required, every range checked.
+
+No key has a default here: the file is the whole truth, so these models can never change a result and stay out of
+the code fingerprints (core/fingerprint.py). Each description repeats the key's comment in params.yaml; a test keeps
+the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from torchstone.core.errors import near_miss
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class Section(BaseModel):
+    """A strict section: no unknown key, no coercion, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Shared(Section):
+    """What every stage reads."""
+
+    seed: int = Field(ge=0, description="root of every named random stream")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        description="auto takes cuda, then mps, then cpu; bits are promised per device only"
+    )
+
+
+class Generated(Section):
+    """A data set drawn afresh from its generator for each replicate."""
+
+    replicates: Count = Field(description="independent draws of the data set")
+    train: Count = Field(description="training rows a replicate")
+    valid: Count = Field(description="validation rows a replicate")
+    test: Count = Field(description="test rows a replicate; large, so that test noise is small")
+
+
+class Finite(Section):
+    """A finite data set, split afresh for each replicate."""
+
+    replicates: Count = Field(description="random splits of the one data set, stratified by class")
+    valid: Share = Field(description="share of the rows for validation")
+    test: Share = Field(description="share of the rows for the test")
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Finite:
+        if self.valid + self.test >= 0.9:
+            raise ValueError(f"valid + test = {self.valid + self.test:g} leaves under a tenth to train on")
+        return self
+
+
+class Fixed(Section):
+    """A data set with a published test set; only train and validation are split afresh."""
+
+    replicates: Count = Field(description="random splits of the training rows into train and validation")
+    valid: Count = Field(description="validation rows, taken from the training rows")
+
+
+class Prepare(Section):
+    """The data sets, each a stage prepare@KEY."""
+
+    waveform: Generated | None = None
+    friedman1: Generated | None = None
+    mnist1d: Generated | None = None
+    breast_cancer: Finite | None = None
+    digits: Finite | None = None
+    diabetes: Finite | None = None
+    mnist: Fixed | None = None
+    fashion_mnist: Fixed | None = None
+
+
+class Resample(Section):
+    """Shares of the index sets that are drawn without replacement."""
+
+    subsample80: Share = Field(description="share of rows in a subsample, as the source text has it")
+    subsample63: Share = Field(description="share with as many distinct rows as a bootstrap sample: 1 - 1/e")
+
+
+Sampled = Literal["bagging", "subsample80", "subsample63"]
+
+
+class Arms(Section):
+    """Which schemes each learner is put into; one single model and its control come with every learner."""
+
+    tree: list[Sampled] | None = None
+    neighbours: list[Sampled] | None = None
+    logistic: list[Sampled] | None = None
+    stump: list[Literal["adaboost", "gradient-boosting"]] | None = None
+    mlp: list[Literal["deep", "bootstrapped-deep", "bagging", "subsample80"]] | None = None
+
+
+class Cell(Section):
+    """One data set of the ensemble study, a stage ensemble@KEY."""
+
+    epochs: Count = Field(description="passes of each MLP over its own rows, where one net's validation loss is lowest")
+    arms: Arms = Field(description="which schemes each learner is put into")
+
+
+class Ensemble(Section):
+    """Bootstrap, bagging and boosting."""
+
+    members: int = Field(ge=2, le=1000, description="models in an ensemble")
+    rounds: int = Field(ge=2, le=5000, description="boosting rounds; Freund & Schapire used 100")
+    neighbours: Count = Field(description="k of the nearest-neighbour learner; Breiman 1996 used 1")
+    hidden: list[Count] = Field(min_length=1, description="hidden widths of the MLP")
+    batch: Count = Field(description="rows in a mini-batch of the MLP")
+    learning_rate: float = Field(gt=0.0, description="Adam's rate for the MLP")
+    cells: dict[str, Cell] = Field(description="one row a data set: the stages resample@KEY and ensemble@KEY")
+
+
+class Judge(Section):
+    """How a verdict is reached."""
+
+    alpha: float = Field(gt=0.0, lt=0.5, description="error rate of each interval, and of each family after Holm")
+    power: Share = Field(description="power at which the minimum detectable effect is stated")
+    draws: int = Field(ge=999, description="sign flips and bootstrap draws where the exact count is larger")
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    shared: Shared
+    prepare: Prepare
+    resample: Resample
+    ensemble: Ensemble
+    judge: Judge
+
+    @model_validator(mode="after")
+    def _cells_are_prepared(self) -> Params:
+        """Refuse a cell of a data set that does not exist or that ``prepare`` does not make."""
+        prepared = [name for name, row in self.prepare if row is not None]
+        for name in self.ensemble.cells:
+            if name not in Prepare.model_fields:
+                raise ValueError(f"ensemble.cells.{name}: unknown data set; {near_miss(name, Prepare.model_fields)}")
+            if name not in prepared:
+                raise ValueError(f"ensemble.cells.{name}: not prepared; add a row prepare.{name}")
+        return self
+
+    def rows(self, stage: str) -> list[str]:
+        """Return the keys of a stage's rows, as ``foreach`` in dvc.yaml sees them."""
+        if stage == "prepare":
+            return [name for name, row in self.prepare if row is not None]
+        return list(self.ensemble.cells) if stage in {"resample", "ensemble"} else []

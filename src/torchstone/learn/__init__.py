@@ -1,0 +1,1 @@
+"""Layer 2: the one training loop, its optimisers, batches and losses."""

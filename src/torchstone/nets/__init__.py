@@ -1,0 +1,1 @@
+"""Layer 1: networks, one or many at a time."""

@@ -1,0 +1,122 @@
+"""claims.yaml read strictly: what is claimed, by whom, and how it will be judged, named before the result is seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from torchstone.core.errors import InputError
+from torchstone.core.params import read_yaml, validated
+from torchstone.core.schema import Section
+
+Kind = Literal["direction", "magnitude", "equivalence", "trend", "exact"]
+Verdict = Literal["supported", "direction only", "refuted", "inconclusive", "not run"]
+
+
+class Reading(Section):
+    """One column of a trials table: a metric of an arm at one x."""
+
+    arm: str
+    metric: str
+    x: float | int | Literal["first", "last"] | None = Field(
+        default=None, description="the value of x, or the arm's first or last; absent if the metric has no x"
+    )
+
+
+class Course(Section):
+    """A metric of an arm over x, reduced to its slope per doubling of x."""
+
+    arm: str
+    metric: str
+    goes: Literal["up", "down"]
+
+
+class Claim(Section):
+    """One sentence that is put to the test; see docs/adding-a-claim.md."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9-]*$")]
+    study: str
+    sentence: str
+    source: str
+    grade: Literal["paper", "secondary", "memory", "source text", "theorem", "own"] = Field(
+        description="how the published value is known"
+    )
+    published: str
+    kind: Kind
+    trials: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9_*-]+$", description="STAGE/KEY of the trials; * matches several")
+    family: str = Field(description="claims adjusted together by Holm's method")
+    more: Reading | None = Field(default=None, description="the effect is more - less")
+    less: Reading | None = None
+    course: Course | None = None
+    value: Reading | None = Field(default=None, description="an exact claim's residual")
+    estimator: Literal["mean", "ratio of means", "every"] = Field(
+        default="mean",
+        description="mean of the paired differences; 1 - mean(less)/mean(more); or what holds in every replicate",
+    )
+    margin: float | None = Field(default=None, description="the smallest effect that matters")
+    size: float | None = Field(default=None, description="magnitude: the published effect")
+    tolerance: float | None = Field(default=None, gt=0, description="magnitude: size +- tolerance still agrees")
+    bounds: tuple[float | None, float | None] | None = Field(default=None, strict=False, description="exact: the range")
+    unit: Literal["pp", "%", "nats", ""] = Field(default="", description="pp and % show shares times 100")
+    design: Literal["fresh", "splits"] = Field(
+        description="replicates are fresh draws of the data, or overlapping splits of one finite set"
+    )
+    preset: Literal["default", "paper"] = Field(default="default", description="the smallest preset that runs it")
+    corrects: str | None = Field(default=None, description="id of the claim that the later literature corrects")
+    control: bool = Field(default=False, description="a negative control: must not come out supported")
+    figure: str | None = Field(default=None, description="name of the figure that shows it")
+    remark: str = Field(default="", description="what a reader should know beside the verdict")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Claim:
+        needs: dict[str, tuple[str, ...]] = {
+            "direction": ("more", "less", "margin"),
+            "equivalence": ("more", "less", "margin"),
+            "magnitude": ("more", "less", "margin", "size", "tolerance"),
+            "trend": ("course", "margin"),
+            "exact": ("value", "bounds"),
+        }
+        missing = [name for name in needs[self.kind] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a claim of kind '{self.kind}' needs {', '.join(missing)}")
+        if self.kind == "equivalence" and self.margin is not None and self.margin <= 0:
+            raise ValueError("an equivalence needs a margin above 0")
+        if self.estimator == "every" and self.kind != "exact":
+            raise ValueError("the estimator 'every' belongs to an exact claim")
+        return self
+
+    @property
+    def region(self) -> tuple[float, float]:
+        """The effects that agree with the claim."""
+        infinity = float("inf")
+        if self.kind == "exact":
+            low, high = self.bounds or (None, None)
+            return (-infinity if low is None else low, infinity if high is None else high)
+        if self.kind == "magnitude":
+            size, tolerance = self.size or 0.0, self.tolerance or 0.0
+            return (size - tolerance, size + tolerance)
+        margin = self.margin or 0.0
+        return (-margin, margin) if self.kind == "equivalence" else (margin, infinity)
+
+
+class Ledger(Section):
+    """The whole of claims.yaml."""
+
+    claims: list[Claim] = Field(min_length=1)
+
+
+def load_claims(path: Path) -> list[Claim]:
+    """Read the ledger; raises InputError naming the claim, the key and what would be right."""
+    content = read_yaml(path)
+    claims: list[Claim] = validated(path, Ledger, content).claims
+    twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: claim id {twice[0]} is given twice")
+    known = {claim.id for claim in claims}
+    for claim in claims:
+        if claim.corrects is not None and claim.corrects not in known:
+            raise InputError(f"{path}: claim {claim.id}: corrects '{claim.corrects}', which is no claim")
+    return claims

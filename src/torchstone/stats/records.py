@@ -1,0 +1,84 @@
+"""Findings as the rows of reports/claims.json, with a note in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torchstone.core.files import rounded
+from torchstone.core.schema import Judge
+from torchstone.stats.ledger import Claim
+from torchstone.stats.verdict import Finding
+
+COPIED = (
+    "id", "study", "sentence", "source", "grade", "kind", "published", "margin", "unit", "family", "estimator",
+    "design", "trials", "corrects", "control", "figure", "remark",
+)  # fmt: skip
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else rounded(value)
+
+
+def shown(value: float, unit: str) -> str:
+    """Show an effect in its unit, with two significant digits but at least those of a tenth of a point."""
+    if unit in {"pp", "%"}:
+        return f"{value * 100:.2f} {unit}" if abs(value) < 0.1 else f"{value * 100:.1f} {unit}"
+    return f"{value:.2g} {unit}".strip()
+
+
+def note_of(finding: Finding, settings: Judge) -> str:
+    """Say why the verdict is what it is, and what would settle an open one."""
+    claim, parts = finding.claim, []
+    if finding.verdict == "inconclusive" and finding.mde is not None:
+        parts.append(
+            f"a distance of {shown(finding.mde, claim.unit)} from the margin would have been found "
+            f"{settings.power:.0%} of the time"
+        )
+        if finding.needed is None:
+            parts.append("more splits of the same data would not settle it, more data would" if claim.design == "splits"
+                         else "the estimate lies on the margin")  # fmt: skip
+        elif finding.needed > finding.n:
+            parts.append(f"about {finding.needed} replicates would settle it if the effect is as estimated")
+        else:
+            parts.append("the interval alone would decide; adjusted for its family it does not")
+    if finding.verdict == "direction only":
+        low, high = claim.region
+        size = f"{shown(low, claim.unit)} to {shown(high, claim.unit)}"
+        if finding.high < low or finding.low > high:
+            parts.append(
+                f"the effect is {'smaller' if finding.high < low else 'larger'} than the published size ({size})"
+            )
+        else:
+            parts.append(f"the effect is there; whether its size is the published one ({size}) stays open")
+    if finding.lost:
+        parts.append(f"{finding.lost} replicates had to be left out, one of their arms having no value")
+    if finding.n < 2:
+        parts.append("one replicate has no interval")
+    return "; ".join(parts)
+
+
+def as_records(claims: Sequence[Claim], findings: Sequence[Finding], settings: Judge) -> list[dict[str, Any]]:
+    """Return one row a claim, in the order of the ledger; a claim without trials is "not run"."""
+    found = {finding.claim.id: finding for finding in findings}
+    return [_record(claim, found.get(claim.id), settings) for claim in claims]
+
+
+def _record(claim: Claim, finding: Finding | None, settings: Judge) -> dict[str, Any]:
+    record: dict[str, Any] = {name: getattr(claim, name) for name in COPIED}
+    record["region"] = [_number(bound) for bound in claim.region]
+    if finding is None:
+        where = "the paper preset" if claim.preset == "paper" else "params with its data set"
+        empty = dict.fromkeys(("estimate", "low", "high", "n", "p_adjusted", "mde"))
+        return record | empty | {"verdict": "not run", "note": f"waits for {where}"}
+    return record | {
+        "estimate": _number(finding.estimate),
+        "low": _number(finding.low),
+        "high": _number(finding.high),
+        "n": finding.n,
+        "p_adjusted": _number(finding.p_for),
+        "mde": _number(finding.mde),
+        "verdict": finding.verdict,
+        "note": note_of(finding, settings),
+    }
