@@ -74,9 +74,7 @@ def test_waveform_classes_are_equal_in_share_and_mean_half_of_two_waves() -> Non
         first, second = base_waves()[[a, b]]
         inside = x[y == label]
         variance = 1 + (first - second) ** 2 / 12
-        np.testing.assert_allclose(
-            inside.mean(0), (first + second) / 2, atol=5 * np.sqrt(variance.max() / len(inside))
-        )
+        np.testing.assert_allclose(inside.mean(0), (first + second) / 2, atol=5 * np.sqrt(variance.max() / len(inside)))
         np.testing.assert_allclose(inside.var(0), variance, rtol=0.06)
 
 

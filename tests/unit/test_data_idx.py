@@ -71,15 +71,11 @@ def serve(content: dict[str, bytes]) -> Callable[..., str]:
 
 def put(folder: Path, content: dict[str, bytes], zipped: bool = False) -> None:
     for name, raw in content.items():
-        (folder / "mnist" / f"{name}{'.gz' if zipped else ''}").write_bytes(
-            gzip.compress(raw) if zipped else raw
-        )
+        (folder / "mnist" / f"{name}{'.gz' if zipped else ''}").write_bytes(gzip.compress(raw) if zipped else raw)
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["raw", "gz"])
-def test_files_put_by_hand_are_read_raw_or_zipped(
-    tmp_path: Path, files: dict[str, bytes], zipped: bool
-) -> None:
+def test_files_put_by_hand_are_read_raw_or_zipped(tmp_path: Path, files: dict[str, bytes], zipped: bool) -> None:
     put(tmp_path, files, zipped)
     prepared = prepare("mnist", ROW, seed=1)
     assert prepared.classes == 10
@@ -100,9 +96,7 @@ def test_each_replicate_splits_the_training_rows_and_keeps_the_published_test(
     for replicate in range(3):
         pixels, rows = np.empty((0, 28, 28)), np.empty(0, int)
         train = prepared.train.x[replicate]
-        ordered = np.unique(
-            train
-        )  # standardising is increasing, so grey levels are the ranks (all 256 occur)
+        ordered = np.unique(train)  # standardising is increasing, so grey levels are the ranks (all 256 occur)
         assert len(ordered) == 256
         for split in (prepared.train, prepared.valid):
             levels = np.searchsorted(ordered, split.x[replicate])
@@ -133,9 +127,7 @@ def test_grey_levels_are_the_plain_standardisation() -> None:
     np.testing.assert_array_equal(idx.grey_levels(np.full((2, 3, 3), 9, np.uint8)), 0)
 
 
-def test_a_missing_file_without_network_names_file_address_and_remedy(
-    tmp_path: Path, files: dict[str, bytes]
-) -> None:
+def test_a_missing_file_without_network_names_file_address_and_remedy(tmp_path: Path, files: dict[str, bytes]) -> None:
     missing = tmp_path / "mnist" / f"{idx.TRAIN_IMAGES}.gz"
     with pytest.raises(InputError, match=re.escape(f"{missing}: missing")) as raised:
         prepare("mnist", ROW, seed=1)
@@ -143,9 +135,7 @@ def test_a_missing_file_without_network_names_file_address_and_remedy(
         assert word in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda raw: raw[:-1], lambda raw: raw[:20] + b"\xff" + raw[21:], lambda _: b""]
-)
+@pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: raw[:20] + b"\xff" + raw[21:], lambda _: b""])
 @pytest.mark.parametrize("zipped", [False, True], ids=["raw", "gz"])
 def test_a_damaged_file_is_named_and_left_in_place(
     tmp_path: Path, files: dict[str, bytes], zipped: bool, damage: Callable[[bytes], bytes]

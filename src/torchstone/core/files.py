@@ -94,7 +94,7 @@ def read_arrays(path: Path) -> Arrays:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: damaged array file ({error}); delete it and run `dvc repro`, or `dvc checkout` to restore it"
         ) from None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -30,6 +30,8 @@ def _mapping(loader: _UniqueKeys, node: yaml.MappingNode, deep: bool = False) ->
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key is a mapping or a list", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
         seen.add(key)
@@ -48,15 +50,20 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401  validated by the caller
 
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Find the model that holds the last key of a pydantic error location."""
-    found: type[BaseModel] | None = model
+    """Find the model at a pydantic error location; the steps into a mapping or list of rows lead to a row's model."""
+    found = model
+    in_rows = False
     for step in location:
-        if found is None or step not in found.model_fields:
+        if in_rows:
+            in_rows = False
+            continue
+        if step not in found.model_fields:
             return None
-        found = next(
-            (part for part in _parts(found.model_fields[str(step)].annotation) if isinstance(part, type)),
-            None,
-        )
+        annotation = found.model_fields[str(step)].annotation
+        parts = _parts(annotation)
+        if not parts:
+            return None
+        found, in_rows = parts[0], get_origin(annotation) in {dict, list}
     return found
 
 
@@ -73,7 +80,7 @@ def _complaint(path: Path, model: type[BaseModel], error: Mapping[str, Any]) -> 
         return f"{path}: {error['msg'].removeprefix('Value error, ')}"
     shown = ".".join(str(step) for step in location)
     if error["type"] == "extra_forbidden":
-        holder = _model_at(model, location[:-1]) or _model_at(model, location[:-2])
+        holder = _model_at(model, location[:-1])
         hint = near_miss(str(location[-1]), holder.model_fields) if holder else "remove it"
         return f"{path}: {shown}: unknown key; {hint}"
     if error["type"] == "missing":
@@ -118,7 +125,11 @@ def apply_preset(path: Path, preset: Path) -> None:
     round_trip = YAML()
     round_trip.width = 120
     round_trip.preserve_quotes = True
-    tree = overlaid(round_trip.load(read_bytes(path)), read_yaml(preset) or {})
+    overlay = read_yaml(preset) or {}
+    if not isinstance(overlay, Mapping):
+        raise InputError(f"{preset}: a mapping of sections is expected, this is {type(overlay).__name__}")
+    read_yaml(path)  # says where it is broken, if it is
+    tree = overlaid(round_trip.load(read_bytes(path)), overlay)
     buffer = io.StringIO()
     round_trip.dump(tree, buffer)
     validated(preset, Params, yaml.safe_load(buffer.getvalue()))

@@ -20,7 +20,7 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 class Section(BaseModel):
     """A strict section: no unknown key, no coercion, no change after reading."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Shared(Section):
@@ -36,8 +36,8 @@ class Generated(Section):
     """A data set drawn afresh from its generator for each replicate."""
 
     replicates: Count = Field(description="independent draws of the data set")
-    train: Count = Field(description="training rows a replicate")
-    valid: Count = Field(description="validation rows a replicate")
+    train: Count = Field(description="rows a replicate")
+    valid: Count = Field(description="rows a replicate")
     test: Count = Field(description="test rows a replicate; large, so that test noise is small")
 
 
@@ -45,8 +45,8 @@ class Finite(Section):
     """A finite data set, split afresh for each replicate."""
 
     replicates: Count = Field(description="random splits of the one data set, stratified by class")
-    valid: Share = Field(description="share of the rows for validation")
-    test: Share = Field(description="share of the rows for the test")
+    valid: Share = Field(description="shares of its rows")
+    test: Share = Field(description="shares of its rows")
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> Finite:
@@ -119,7 +119,7 @@ class Judge(Section):
 
     alpha: float = Field(gt=0.0, lt=0.5, description="error rate of each interval, and of each family after Holm")
     power: Share = Field(description="power at which the minimum detectable effect is stated")
-    draws: int = Field(ge=999, description="sign flips and bootstrap draws where the exact count is larger")
+    draws: int = Field(ge=999, description="sign flips where the exact count is larger")
 
 
 class Params(Section):

@@ -49,12 +49,13 @@ def read_trials(path: Path) -> pd.DataFrame:
     """Read a trials table; raises InputError if it is missing or does not keep the contract."""
     content = read_bytes(path)
     try:
-        frame = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+        frame = pd.read_csv(io.BytesIO(content), dtype={"x": "str", "value": "str"})  # for exact numbers in any pandas
+        if list(frame.columns) != COLUMNS:
+            raise InputError(f"{path}: columns are {list(frame.columns)}, a trials table has {COLUMNS}")
+        frame = frame.astype({"x": "float64", "replicate": "int64", "value": "float64"})
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path}: damaged trials table ({error}); run `dvc repro`") from None
-    if list(frame.columns) != COLUMNS:
-        raise InputError(f"{path}: columns are {list(frame.columns)}, a trials table has {COLUMNS}")
-    values = frame["value"].to_numpy(dtype="float64")
+    values = frame["value"].to_numpy()
     if not np.isfinite(values).all():
         raise InputError(f"{path}: {int((~np.isfinite(values)).sum())} values are not finite; leave them out")
     return frame

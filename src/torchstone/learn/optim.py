@@ -45,7 +45,8 @@ class FlatOptimiser:
         self._mask = torch.ones(total, device=device) if masks else None
         replicates = self.leaves[0].shape[0]
         rates = torch.as_tensor(learning_rate, dtype=torch.float32, device=device)
-        top = float(rates.max())
+        # Rates by replicate: the step is taken at rate 1, then scaled, so that no rate touches a neighbour's bits.
+        common = float(rates) if rates.ndim == 0 else 1.0
         self._scale = None if rates.ndim == 0 else torch.empty(total, device=device)
         start = 0
         for name, leaf in named.items():
@@ -59,11 +60,11 @@ class FlatOptimiser:
             if self._mask is not None and masks and name in masks:
                 self._mask[part] = masks[name].to(device, torch.float32).flatten()
             if self._scale is not None:
-                by_replicate = (rates / top).view(-1, *[1] * (leaf.ndim - 1))
+                by_replicate = rates.view(-1, *[1] * (leaf.ndim - 1))
                 self._scale[part] = by_replicate.expand(leaf.shape).flatten()
         if self._mask is not None:
             self.flat.data *= self._mask
-        self._inner = _inner(self.flat, rule, top, momentum, weight_decay)
+        self._inner = _inner(self.flat, rule, common, momentum, weight_decay)
 
     @property
     def gradient(self) -> Tensor:

@@ -19,7 +19,10 @@ def _residual(outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tenso
 
     Whole targets are labels (softmax and cross-entropy), others are numbers (squared error of the first output).
     """
-    share = 1.0 / targets.shape[1] if weights is None else (weights / weights.sum(dim=1, keepdim=True)).unsqueeze(-1)
+    share: float | Tensor = 1.0 / targets.shape[1]
+    if weights is not None:  # a batch whose weights are all 0 has no gradient, as in learn/losses.py
+        total = weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
+        share = (weights / total).unsqueeze(-1)
     if targets.is_floating_point():
         residual = torch.zeros_like(outputs)
         residual[..., 0] = 2 * (outputs[..., 0] - targets)

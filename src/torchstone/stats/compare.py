@@ -26,6 +26,11 @@ def column(trials: pd.DataFrame, reading: Reading, claim: str) -> pd.Series[floa
         raise InputError(f"claims.yaml: claim {claim}: no trials of '{word}'; {near_miss(word, known)}")
     at = _place(rows["x"], reading, claim)
     found = rows[rows["x"].isna()] if at is None else rows[rows["x"] == at]
+    if found["replicate"].duplicated().any():
+        raise InputError(
+            f"claims.yaml: claim {claim}: '{reading.metric}' of '{reading.arm}' has several rows a replicate; "
+            "let its trials name one data set"
+        )
     return found.set_index("replicate")["value"].astype("float64")
 
 
@@ -50,6 +55,12 @@ def slopes(trials: pd.DataFrame, course: Course, claim: str) -> Values:
     rows = trials[(trials["arm"] == course.arm) & (trials["metric"] == course.metric) & trials["x"].notna()]
     if rows.empty:
         raise InputError(f"claims.yaml: claim {claim}: no trials of '{course.metric}' of '{course.arm}' over x")
+    places = sorted(set(rows["x"]))
+    if len(places) < 2 or places[0] <= 0:
+        raise InputError(
+            f"claims.yaml: claim {claim}: a trend needs '{course.metric}' of '{course.arm}' at two or more x above 0, "
+            f"not at {places}"
+        )
     table = rows.pivot(index="replicate", columns="x", values="value").dropna()
     doublings = np.log2(table.columns.to_numpy(dtype="float64"))
     centred = doublings - doublings.mean()

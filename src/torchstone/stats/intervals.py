@@ -90,7 +90,12 @@ def detectable(sample: Sample, alpha: float, power: float) -> float | None:
     def lacking(effect: float) -> float:
         return power_of(effect, se, sample.n, alpha) - power
 
-    return float(optimize.brentq(lacking, 0.0, 60 * se))
+    if lacking(0.0) >= 0:
+        return 0.0
+    far = 60 * se
+    while lacking(far) < 0:  # few replicates and a small alpha
+        far *= 2
+    return float(optimize.brentq(lacking, 0.0, far))
 
 
 def replicates_needed(sample: Sample, distance: float, alpha: float, power: float, most: int = 100_000) -> int | None:

@@ -1,0 +1,1 @@
+"""What people see, made of files alone; nothing here imports torch."""

@@ -1,0 +1,122 @@
+"""reports/index.html: one self-contained file that a layperson can read and an expert can trust."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from torchstone.report.plan import Plan
+from torchstone.report.readme import effect
+from torchstone.stats.records import shown
+
+HERE = Path(__file__).parent
+WIDTH, HEIGHT = 170, 26
+MEANING = {
+    "supported": "the whole interval lies on the claimed side of the margin",
+    "direction only": "the effect is there, its published size is not confirmed",
+    "refuted": "the whole interval lies on the other side of the margin",
+    "inconclusive": "the interval reaches across the margin, or its family of tests does not let it decide",
+    "not run": "these params do not run it",
+}
+KINDS = {
+    "direction": "Is the effect above the margin?",
+    "magnitude": "Is the effect as large as published?",
+    "equivalence": "Is the effect within the margin of nothing?",
+    "trend": "Is the slope per doubling above the margin?",
+    "exact": "Is the value within its bounds?",
+}
+
+
+def strip(record: dict[str, Any]) -> Markup:
+    """Draw a claim's interval as a small picture: the region that agrees with the claim is shaded."""
+    if record["estimate"] is None:
+        return Markup("")
+    low, high, estimate = record["low"], record["high"], record["estimate"]
+    region = [bound for bound in record["region"] if bound is not None]
+    marks = [value for value in (low, high, *region) if value is not None]
+    smallest, largest = min(marks), max(marks)
+    if smallest == largest:
+        largest = smallest + (abs(smallest) or 1.0)
+    room = 0.12 * (largest - smallest)
+    smallest, largest = smallest - room, largest + room
+
+    def at(value: float | None, otherwise: float) -> float:
+        place = ((otherwise if value is None else value) - smallest) / (largest - smallest)
+        return round(float(WIDTH * place), 1)
+
+    left, right = at(record["region"][0], smallest), at(record["region"][1], largest)
+    ends = [at(low, smallest), at(high, largest)]
+    middle = min(max(at(estimate, smallest), ends[0]), ends[1])
+    bounds = "".join(f'<line class="bound" x1="{at(b, 0)}" x2="{at(b, 0)}" y1="2" y2="{HEIGHT - 2}"/>' for b in region)
+    label = f"interval {effect(record)}, the claimed side shaded"
+    return Markup(
+        f'<svg class="strip" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+        f'height="{HEIGHT}"><rect class="region" x="{left}" y="2" width="{max(right - left, 0.0):.1f}" '
+        f'height="{HEIGHT - 4}"/>{bounds}<line class="whisker" x1="{ends[0]}" x2="{ends[1]}" y1="13" y2="13"/>'
+        f'<circle class="dot" cx="{middle}" cy="13" r="4"/></svg>'
+    )
+
+
+def inlined(svg: str, name: str) -> Markup:
+    """Return an SVG for use inside the page: no XML head, ids made the figure's own, width by the style sheet."""
+    body = svg[svg.index("<svg") :]
+    identifiers = set(re.findall(r'id="([^"]+)"', body))
+    body = re.sub(
+        r'(id="|href="#|url\(#)([^")]+)',
+        lambda found: f"{found[1]}{name}-{found[2]}" if found[2] in identifiers else found[0],
+        body,
+    )
+    body = re.sub(r'^<svg ([^>]*?)width="[^"]+"([^>]*?)height="[^"]+"', r"<svg \1\2", body, count=1)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"^<svg height=\"[^\"]+\" ", "<svg ", body)
+    return Markup(body)
+
+
+def region_text(record: dict[str, Any]) -> str:
+    """Say which effects agree with the claim."""
+    low, high = record["region"]
+    unit = record["unit"]
+    if low is None:
+        return f"at most {shown(high, unit)}"
+    return f"above {shown(low, unit)}" if high is None else f"from {shown(low, unit)} to {shown(high, unit)}"
+
+
+def _ordered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put each correction right after the claim that it corrects."""
+    corrections = [record for record in records if record["corrects"] is not None]
+    ordered = []
+    for record in records:
+        if record["corrects"] is None:
+            ordered += [record, *(other for other in corrections if other["corrects"] == record["id"])]
+    return ordered
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "below 0.001" if value < 0.001 else f"{value:.3f}" if math.isfinite(value) else "-"
+
+
+def page(plan: Plan, records: list[dict[str, Any]], figures: dict[str, str]) -> str:
+    """Return the whole page as HTML; ``figures`` maps a figure's name to its SVG."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"strip": strip, "effect": effect, "region": region_text, "p": _number}
+    claims = [record for record in records if not record["control"]]
+    return environment.get_template("page.html").render(
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        plan=plan,
+        claims=_ordered(claims),
+        controls=[record for record in records if record["control"]],
+        counts=Counter(record["verdict"] for record in claims),
+        meaning=MEANING,
+        kinds=KINDS,
+        figures={name: inlined(svg, name) for name, svg in figures.items()},
+    )

@@ -1,0 +1,78 @@
+"""A fresh project with the smoke preset, run once for all pipeline tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Project:
+    """A git and DVC repository in a temporary folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(root / "src")}
+
+    def call(self, *command: str, fails: bool = False) -> str:
+        """Run a command in the project and return what it printed; it must succeed unless ``fails``."""
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False, timeout=400
+        )
+        assert (done.returncode != 0) == fails, f"{command}: {done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def reproduce(self) -> set[str]:
+        """Run ``dvc repro`` and return the stages that really ran (the run cache is left out of it)."""
+        script = (
+            "from dvc.repo import Repo\n"
+            "with Repo('.') as repo:\n"
+            "    print('RAN', *[stage.addressing for stage in repo.reproduce(run_cache=False)])\n"
+        )
+        lines = self.call(sys.executable, "-c", script).splitlines()
+        return set(next(line for line in lines if line.startswith("RAN")).split()[1:])
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace one piece of text in a file; it must be there."""
+        path = self.root / file
+        text = path.read_text()
+        assert old in text, f"{file} has no {old!r}"
+        path.write_text(text.replace(old, new, 1))
+
+    def restore(self) -> None:
+        """Put every tracked file back to the first commit."""
+        self.call("git", "checkout", "--quiet", "start", "--", ".")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    root = tmp_path_factory.mktemp("clone") / "project"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    made = Project(root)
+    made.call("git", "init", "--quiet")
+    made.call("git", "config", "user.email", "test@example.org")
+    made.call("git", "config", "user.name", "test")
+    made.call(sys.executable, "-m", "torchstone.core.params", "preset", "presets/smoke.yaml")
+    made.call(sys.executable, "-m", "torchstone.report.offline")
+    (root / "dvc.lock").unlink()
+    made.first = made.call("dvc", "repro")  # type: ignore[attr-defined]
+    made.call("git", "add", "--all")
+    made.call("git", "commit", "--quiet", "-m", "smoke run")
+    made.call("git", "tag", "start")
+    yield made
+    shutil.rmtree(root, ignore_errors=True)

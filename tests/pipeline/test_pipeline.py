@@ -1,0 +1,190 @@
+"""What the pipeline promises, held against a smoke run in a fresh project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import Project
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+ENSEMBLE = {"ensemble@waveform", "ensemble@breast_cancer", "ensemble@friedman1"}
+RESAMPLE = {"resample@waveform", "resample@breast_cancer", "resample@friedman1"}
+PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@friedman1", "prepare@mnist1d"}
+VERDICTS = {"judge", "report"}
+
+# (what is edited: file, old text, new text) -> exactly these stages run
+RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
+    "a comment in code": (
+        [("src/torchstone/studies/ensembles/scores.py", "\nBINS = 15", "\n# a remark\nBINS = 15")],
+        {"fingerprint"},
+    ),
+    "a docstring": (
+        [("src/torchstone/stats/verdict.py", '"""Return Holm', '"""Give Holm')],
+        {"fingerprint"},
+    ),
+    "a comment in params.yaml": ([("params.yaml", "# root of every", "# the root of every")], set()),
+    "a key that no stage in the chain reads": (
+        [("presets/paper.yaml", "members: 100", "members: 101")],
+        set(),
+    ),
+    "a claim's margin": ([("claims.yaml", "margin: 0.015", "margin: 0.02")], VERDICTS),
+    "a caption": ([("studies.yaml", "title:", "title: New")], {"report"}),
+    "the judge's error rate": ([("params.yaml", "alpha: 0.05", "alpha: 0.01")], VERDICTS),
+    "the verdict's code": (
+        [("src/torchstone/stats/verdict.py", 'return "inconclusive"\n', 'return "refuted"\n')],
+        {"fingerprint", *VERDICTS},
+    ),
+    "a score of the ensemble study": (
+        [("src/torchstone/studies/ensembles/scores.py", "\nBINS = 15", "\nBINS = 10")],
+        {"fingerprint", *ENSEMBLE, *VERDICTS},
+    ),
+    "one data set's epochs": (
+        [("params.yaml", "      epochs: 2\n", "      epochs: 3\n")],
+        {"ensemble@waveform", *VERDICTS},
+    ),
+    "a data source's code, with the same rows": (
+        [("src/torchstone/data/generated.py", "def waveform(", "UNUSED = 1\n\n\ndef waveform(")],
+        {"fingerprint", *PREPARE},
+    ),
+    "the boosting rounds": ([("params.yaml", "rounds: 5 ", "rounds: 6 ")], {*ENSEMBLE, *VERDICTS}),
+    "a new data set": (
+        [
+            ("params.yaml", "  mnist1d:", "  digits: {replicates: 2, valid: 0.1, test: 0.25}\n  mnist1d:"),
+            ("params.yaml", "    friedman1:\n", "    digits: {epochs: 1, arms: {tree: [bagging]}}\n    friedman1:\n"),
+        ],
+        {"prepare@digits", "resample@digits", "ensemble@digits", *VERDICTS},
+    ),
+}
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    files = [path for top in ("data", "metrics", "reports") for path in (root / top).rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_second_run_does_nothing(project: Project) -> None:
+    assert project.reproduce() == set()
+
+
+@pytest.mark.parametrize("edit", RERUNS)
+def test_an_edit_reruns_exactly_what_depends_on_it(project: Project, edit: str) -> None:
+    changes, expected = RERUNS[edit]
+    try:
+        for file, old, new in changes:
+            project.edit(file, old, new)
+        ran = project.reproduce()
+        assert ran == expected
+        assert project.reproduce() == set()
+    finally:
+        project.restore()
+        project.call("dvc", "checkout", "--quiet", "--force")
+        project.call("git", "checkout", "--quiet", "start", "--", ".")
+
+
+def test_every_stage_declares_the_files_it_uses(project: Project) -> None:
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())["stages"]
+    runs = [json.loads(line) for line in (project.root / ".scratch/runs.jsonl").read_text().splitlines()]
+    first = {run["stage"]: run for run in reversed(runs)}
+    assert set(first) == set(lock)
+    for name, entry in lock.items():
+        declared = [dependency["path"] for dependency in entry.get("deps", [])] + ["params.yaml"]
+        outputs = [out["path"] for out in entry["outs"]]
+        for path in first[name]["reads"]:
+            inside = any(path == known or path.startswith(f"{known}/") for known in [*declared, *outputs])
+            assert inside, f"{name} reads {path}, which dvc.yaml does not declare"
+        for path in declared:
+            used = any(read == path or read.startswith(f"{path}/") for read in first[name]["reads"])
+            code = path.startswith(("metrics/fingerprint/", "src/", "stages"))
+            assert used or code, f"{name} declares {path} and never reads it"
+
+
+def test_a_training_stage_never_declares_a_validation_or_test_set_it_does_not_need(project: Project) -> None:
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())["stages"]
+    for name, entry in lock.items():
+        paths = [dependency["path"] for dependency in entry.get("deps", [])]
+        if name.startswith("resample@"):
+            assert not [path for path in paths if path.endswith(("test.npz", "valid.npz"))]
+
+
+def test_a_clean_run_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    before = _hashes(project.root)
+    other = Project(tmp_path / "again")
+    project.call("git", "clone", "--quiet", str(project.root), str(other.root))
+    shutil.copytree(project.root / ".dvc/plots", other.root / ".dvc/plots", dirs_exist_ok=True)
+    other.call("dvc", "repro", "--force")
+    assert _hashes(other.root) == before
+    assert other.call("git", "status", "--porcelain").strip() == ""
+
+
+def test_metrics_plots_params_and_the_graph_can_be_shown(project: Project) -> None:
+    metrics = json.loads(project.call("dvc", "metrics", "show", "--json").split("\nWARN")[0])
+    shown = next(iter(metrics.values()))["data"]["metrics/summary.json"]["data"]
+    assert 0 < len(shown) <= 12
+    assert "error" not in project.call("dvc", "metrics", "show").lower().replace("_error", "")
+    plots = json.loads(project.call("dvc", "plots", "show", "--json"))
+    assert plots.get("errors", []) == []
+    assert "ensemble@waveform" in project.call("dvc", "dag", "--dot")
+    html = project.call("dvc", "plots", "show")
+    page = (project.root / "dvc_plots/index.html").read_text()
+    assert "cdn.jsdelivr.net" not in page, html
+    shutil.rmtree(project.root / "dvc_plots")
+
+
+def test_an_experiment_can_be_run_and_compared(project: Project) -> None:
+    try:
+        project.call("dvc", "exp", "run", "--quiet", "-n", "six", "-S", "ensemble.members=6")
+        table = project.call("dvc", "exp", "show", "--only-changed", "--no-pager", "--csv")
+        assert "six" in table
+        assert "ensemble.members" in project.call("dvc", "exp", "diff", "HEAD", "six")
+    finally:
+        project.restore()
+        project.call("dvc", "checkout", "--quiet", "--force")
+
+
+def test_a_mistyped_param_stops_before_any_work(project: Project) -> None:
+    try:
+        project.edit("params.yaml", "  members: 4", "  membres: 4")
+        said = project.call(sys.executable, "-m", "stages.judge", fails=True)
+        assert "params.yaml: ensemble.membres: unknown key; did you mean 'members'?" in said
+        assert "Traceback" not in said
+    finally:
+        project.restore()
+
+
+def test_why_names_the_param_and_the_function_that_changed(project: Project) -> None:
+    try:
+        project.edit("params.yaml", "rounds: 5 ", "rounds: 7 ")
+        project.edit("src/torchstone/studies/ensembles/boosting.py", "2 * np.sqrt", "2.0 * np.sqrt")
+        said = project.call(sys.executable, "-m", "torchstone.core.why", "ensemble@waveform")
+        assert "param ensemble.rounds: 5 -> 7" in said
+        assert "torchstone.studies.ensembles.boosting: error_bound changed" in said
+        project.call(sys.executable, "-m", "torchstone.core.why", "--all", fails=True)
+    finally:
+        project.restore()
+    assert "nothing changed" in project.call(sys.executable, "-m", "torchstone.core.why", "--all")
+
+
+def test_a_damaged_input_is_named(project: Project) -> None:
+    path = project.root / "data/resample/waveform/rows.npz"
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[: len(content) // 2])
+        said = project.call(sys.executable, "-m", "stages.ensemble", "waveform", fails=True)
+        assert "rows.npz: damaged array file" in said
+        assert "Traceback" not in said
+    finally:
+        path.write_bytes(content)
+
+
+def test_the_run_ends_with_the_verdicts_and_the_page(project: Project) -> None:
+    said = project.call(sys.executable, "-m", "torchstone.report.terminal")
+    assert "E3" in said
+    assert "reports/index.html" in said
