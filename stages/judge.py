@@ -13,9 +13,9 @@ from torchstone.stats.verdict import judge
 def main(stage: Stage) -> None:
     params = stage.params
     claims = load_claims(Path("claims.yaml"))
-    evidence = gather(claims, params, Path("data"))
+    evidence, waiting = gather(claims, params, Path("data"))
     findings = judge(evidence, params.judge, params.shared.seed)
-    write_json(Path("reports/claims.json"), {"claims": as_records(claims, findings, params.judge)})
+    write_json(Path("reports/claims.json"), {"claims": as_records(claims, findings, waiting, params.judge)})
 
 
 if __name__ == "__main__":

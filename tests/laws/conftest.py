@@ -6,6 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_for_products() -> Iterator[None]:
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def _trials(folder: Path) -> Trials:
 @pytest.fixture
 def records() -> list[dict[str, Any]]:
     claims = load_claims(ROOT / "claims.yaml")
-    return as_records(claims, [], PARAMS.judge)
+    return as_records(claims, [], {}, PARAMS.judge)
 
 
 def test_a_figure_draws_only_what_its_params_have(tmp_path: Path) -> None:
@@ -157,5 +157,13 @@ def test_claims_without_rows_in_the_params_are_not_judged(tmp_path: Path) -> Non
     trials = _trials(tmp_path)
     params = trials._params  # the cut-down params made above
     kept = [claim for claim in load_claims(ROOT / "claims.yaml") if claim.id == "E3"]
-    assert gather(kept, params, tmp_path) == []
+    assert gather(kept, params, tmp_path) == ([], {"E3": "waits for params with a row ensemble/waveform"})
     assert judge([], params.judge, 1) == []
+
+
+def test_a_claim_about_an_arm_that_the_params_leave_out_waits_with_a_hint(tmp_path: Path) -> None:
+    trials = _trials(tmp_path)
+    claim = next(claim for claim in load_claims(ROOT / "claims.yaml") if claim.id == "E5-nets-digits")
+    evidence, waiting = gather([claim], trials._params, tmp_path)
+    assert evidence == []
+    assert waiting["E5-nets-digits"].startswith("these params have no arm 'mlp-single' in ensemble/digits; ")

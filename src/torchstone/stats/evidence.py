@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from torchstone.core.errors import InputError
+from torchstone.core.errors import InputError, near_miss
 from torchstone.core.schema import Finite, Params
 from torchstone.core.trials import read_trials
 from torchstone.stats.ledger import Claim
@@ -29,22 +29,33 @@ def overlap_of(claim: Claim, dataset: str, params: Params) -> float:
     return row.test / (1 - row.test - row.valid) if isinstance(row, Finite) else 0.0
 
 
-def gather(claims: Sequence[Claim], params: Params, data: Path) -> list[Evidence]:
-    """Return each claim that this run's params can speak to, with its trials and overlap.
+def gather(claims: Sequence[Claim], params: Params, data: Path) -> tuple[list[Evidence], dict[str, str]]:
+    """Return each claim that this run can speak to, with its trials and overlap, and why the others wait, by id.
 
-    Rows are taken from the params, not from the folder, where an earlier run may have left others.
+    Rows are taken from the params, not from the folder, where an earlier run may have left others. A claim about an
+    arm that the params leave out is not run; a metric or an x that an arm does not have is an error.
     """
     tables: dict[str, pd.DataFrame] = {}
     evidence: list[Evidence] = []
+    waiting: dict[str, str] = {}
     for claim in claims:
         stage, pattern = claim.trials.split("/")
         keys = [key for key in params.rows(stage) if fnmatchcase(key, pattern)]
-        if not keys:
-            continue
         for key in keys:
             name = f"{stage}/{key}"
             if name not in tables:
                 tables[name] = read_trials(data / stage / key / "trials.csv")
+        if not keys:
+            where = "the paper preset" if claim.preset == "paper" else f"params with a row {claim.trials}"
+            waiting[claim.id] = f"waits for {where}"
+            continue
         trials = pd.concat([tables[f"{stage}/{key}"] for key in keys], ignore_index=True)
+        present = set(trials["arm"])
+        absent = sorted({part.arm for part in claim.parts if part.arm not in present})
+        if absent:
+            waiting[claim.id] = (
+                f"these params have no arm '{absent[0]}' in {claim.trials}; {near_miss(absent[0], present)}"
+            )
+            continue
         evidence.append((claim, trials, overlap_of(claim, keys[0].split("-")[0], params)))
-    return evidence
+    return evidence, waiting

@@ -89,6 +89,11 @@ class Claim(Section):
         return self
 
     @property
+    def parts(self) -> list[Reading | Course]:
+        """The columns of the trials table that the claim speaks of."""
+        return [part for part in (self.more, self.less, self.course, self.value) if part is not None]
+
+    @property
     def region(self) -> tuple[float, float]:
         """The effects that agree with the claim."""
         infinity = float("inf")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torchstone.core.files import rounded
@@ -59,19 +59,20 @@ def note_of(finding: Finding, settings: Judge) -> str:
     return "; ".join(parts)
 
 
-def as_records(claims: Sequence[Claim], findings: Sequence[Finding], settings: Judge) -> list[dict[str, Any]]:
-    """Return one row a claim, in the order of the ledger; a claim without trials is "not run"."""
+def as_records(
+    claims: Sequence[Claim], findings: Sequence[Finding], waiting: Mapping[str, str], settings: Judge
+) -> list[dict[str, Any]]:
+    """Return one row a claim, in the order of the ledger; a claim that waits is "not run" and says for what."""
     found = {finding.claim.id: finding for finding in findings}
-    return [_record(claim, found.get(claim.id), settings) for claim in claims]
+    return [_record(claim, found.get(claim.id), waiting.get(claim.id, ""), settings) for claim in claims]
 
 
-def _record(claim: Claim, finding: Finding | None, settings: Judge) -> dict[str, Any]:
+def _record(claim: Claim, finding: Finding | None, waits: str, settings: Judge) -> dict[str, Any]:
     record: dict[str, Any] = {name: getattr(claim, name) for name in COPIED}
     record["region"] = [_number(bound) for bound in claim.region]
     if finding is None:
-        where = "the paper preset" if claim.preset == "paper" else "params with its data set"
         empty = dict.fromkeys(("estimate", "low", "high", "n", "p_adjusted", "mde"))
-        return record | empty | {"verdict": "not run", "note": f"waits for {where}"}
+        return record | empty | {"verdict": "not run", "note": waits}
     return record | {
         "estimate": _number(finding.estimate),
         "low": _number(finding.low),
