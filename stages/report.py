@@ -20,7 +20,7 @@ def main(stage: Stage) -> None:
     trials = Trials(Path("data"), stage.params)
     drawn = {}
     for study in plan.studies.values():
-        style = styles(study.figures)
+        style = styles(study.figures, study.colours)
         for figure in study.figures:
             table = figure_table(figure, trials)
             write_text(REPORTS / "plots" / f"{figure.name}.csv", table.to_csv(index=False, lineterminator="\n"))

@@ -250,7 +250,7 @@ def test_another_process_with_two_threads_gives_the_same_bits() -> None:
     here = Path(__file__).parent
     elsewhere = subprocess.run(
         [sys.executable, "-c", CODE, str(here)],
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        env={**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(here.parents[1] / "src")},
         capture_output=True,
         text=True,
         check=True,

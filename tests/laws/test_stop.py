@@ -166,6 +166,7 @@ def test_a_stage_killed_and_one_stopped_by_hand_end_with_the_bytes_of_an_undistu
     assert len(pieces(project)) > len(kept)
     assert waited(lambda: not processes(project), 5.0)
 
-    subprocess.run(command("ensemble"), cwd=project, env=ENVIRONMENT, check=True, timeout=100)
+    monkeypatch.chdir(project)
+    work("ensemble", ensemble.main)
     assert hashes(project) == expected
     assert not pieces(project)

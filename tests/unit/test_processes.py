@@ -93,7 +93,11 @@ def waited(condition: object, seconds: float = 10.0) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_parent_takes_its_stage_and_the_workers_with_it(tmp_path: Path) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, CHILD], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", PARENT, CHILD],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         assert waited(lambda: len(list(tmp_path.glob("*.worker"))) == 2)

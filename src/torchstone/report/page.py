@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from torchstone.report.plan import Plan
 from torchstone.report.readme import effect
@@ -17,6 +17,7 @@ from torchstone.stats.records import shown
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 170, 26
+SCALE = 1.3  # CSS pixels for a point of a figure
 MEANING = {
     "supported": "the whole interval lies on the claimed side of the margin",
     "direction only": "the effect is there, its published size is not confirmed",
@@ -39,6 +40,8 @@ def strip(record: dict[str, Any]) -> Markup:
         return Markup("")
     low, high, estimate = record["low"], record["high"], record["estimate"]
     region = [bound for bound in record["region"] if bound is not None]
+    if record.get("estimator") == "every" and len(region) == 2:
+        estimate = (low + high) / 2  # the record states the largest distance from 0, which has no place in between
     marks = [value for value in (low, high, *region) if value is not None]
     smallest, largest = min(marks), max(marks)
     if smallest == largest:
@@ -54,7 +57,9 @@ def strip(record: dict[str, Any]) -> Markup:
     ends = [at(low, smallest), at(high, largest)]
     middle = min(max(at(estimate, smallest), ends[0]), ends[1])
     bounds = "".join(f'<line class="bound" x1="{at(b, 0)}" x2="{at(b, 0)}" y1="2" y2="{HEIGHT - 2}"/>' for b in region)
-    label = f"interval {effect(record)}, the claimed side shaded"
+    if smallest < 0 < largest and 0 not in region:
+        bounds += f'<line class="zero" x1="{at(0, 0)}" x2="{at(0, 0)}" y1="2" y2="{HEIGHT - 2}"/>'
+    label = f"{extent(record)} {effect(record)}; shaded: {region_text(record)}"
     return Markup(
         f'<svg class="strip" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}"><rect class="region" x="{left}" y="2" width="{max(right - left, 0.0):.1f}" '
@@ -63,8 +68,16 @@ def strip(record: dict[str, Any]) -> Markup:
     )
 
 
-def inlined(svg: str, name: str) -> Markup:
-    """Return an SVG for use inside the page: no XML head, ids made the figure's own, width by the style sheet."""
+def extent(record: dict[str, Any]) -> str:
+    """Say what the brackets of a claim's effect hold."""
+    return "range over replicates" if record.get("estimator") == "every" else "95 % interval"
+
+
+def inlined(svg: str, name: str, title: str) -> Markup:
+    """Return an SVG for use inside the page: no XML head, ids made the figure's own, named for screen readers.
+
+    It may grow with the page up to a width that keeps the letters of all figures about equally large.
+    """
     body = svg[svg.index("<svg") :]
     identifiers = set(re.findall(r'id="([^"]+)"', body))
     body = re.sub(
@@ -72,10 +85,12 @@ def inlined(svg: str, name: str) -> Markup:
         lambda found: f"{found[1]}{name}-{found[2]}" if found[2] in identifiers else found[0],
         body,
     )
-    body = re.sub(r'^<svg ([^>]*?)width="[^"]+"([^>]*?)height="[^"]+"', r"<svg \1\2", body, count=1)
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"^<svg height=\"[^\"]+\" ", "<svg ", body)
-    return Markup(body)
+    root, rest = body.split(">", 1)
+    view = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', root)
+    most = f"{float(view[1]) * SCALE:.0f}px" if view else "none"
+    root = re.sub(r' (?:width|height)="[^"]*"', "", root)
+    rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
+    return Markup(f'{root} role="img" aria-label="{escape(title)}" style="max-width: {most}">{rest}')
 
 
 def region_text(record: dict[str, Any]) -> str:
@@ -89,12 +104,19 @@ def region_text(record: dict[str, Any]) -> str:
 
 def _ordered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put each correction right after the claim that it corrects."""
-    corrections = [record for record in records if record["corrects"] is not None]
-    ordered = []
-    for record in records:
-        if record["corrects"] is None:
-            ordered += [record, *(other for other in corrections if other["corrects"] == record["id"])]
-    return ordered
+    names = {record["id"] for record in records}
+
+    def after(record: dict[str, Any]) -> list[dict[str, Any]]:
+        corrections = [other for other in records if other["corrects"] == record["id"]]
+        return [record, *(later for correction in corrections for later in after(correction))]
+
+    return [found for record in records if record["corrects"] not in names for found in after(record)]
+
+
+def made_by(record: dict[str, Any]) -> str:
+    """Return the stages that made a claim's trials, as dvc names them; a pattern means the whole group."""
+    stage, key = record["trials"].split("/")
+    return stage if "*" in key else f"{stage}@{key}"
 
 
 def _number(value: float | None) -> str:
@@ -108,8 +130,12 @@ def page(plan: Plan, records: list[dict[str, Any]], figures: dict[str, str]) -> 
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"strip": strip, "effect": effect, "region": region_text, "p": _number}
+    environment.filters |= {
+        "strip": strip, "effect": effect, "extent": extent, "region": region_text, "p": _number, "shown": shown,
+        "made_by": made_by,
+    }  # fmt: skip
     claims = [record for record in records if not record["control"]]
+    titles = {figure.name: figure.title for study in plan.studies.values() for figure in study.figures}
     return environment.get_template("page.html").render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         plan=plan,
@@ -118,5 +144,6 @@ def page(plan: Plan, records: list[dict[str, Any]], figures: dict[str, str]) -> 
         counts=Counter(record["verdict"] for record in claims),
         meaning=MEANING,
         kinds=KINDS,
-        figures={name: inlined(svg, name) for name, svg in figures.items()},
+        corrected={record["corrects"]: record["id"] for record in claims if record["corrects"]},
+        figures={name: inlined(svg, name, titles.get(name, name)) for name, svg in figures.items()},
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from torchstone.core.errors import near_miss
 from torchstone.core.params import read_yaml, validated
 from torchstone.core.schema import Section
 from torchstone.stats.ledger import Reading
+
+# Okabe & Ito's colours, which all kinds of colour vision tell apart, without their yellow, too pale on white; the last
+# three stand in where a figure needs more.
+Colour = Literal["blue", "vermillion", "green", "pink", "orange", "sky", "black", "brown", "purple", "grey"]
 
 
 class Headline(Reading):
@@ -33,6 +39,8 @@ class Panel(Section):
 
     title: str
     trials: str
+    ylabel: str | None = Field(default=None, description="where it differs from the figure's")
+    percent: bool | None = Field(default=None, description="where it differs from the figure's")
     metric: str | None = None
     arms: dict[str, str] | None = None
     arm: str | None = None
@@ -47,6 +55,10 @@ class Panel(Section):
             return [(self.arm, metric, label) for metric, label in self.metrics.items()]
         return []
 
+    def labels(self) -> list[str]:
+        """Return the plain names of all that the panel may show."""
+        return [label for _, _, label in self.lines()] + list(self.points or {})
+
 
 class Figure(Section):
     """A figure with its caption, which says what to see."""
@@ -59,6 +71,7 @@ class Figure(Section):
     ylabel: str
     log: bool = False
     diagonal: bool = True
+    percent: bool = Field(default=False, description="show shares times 100, pairs on both axes")
     panels: list[Panel] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -77,7 +90,16 @@ class Study(Section):
     title: str
     question: str
     method: str
+    colours: dict[str, Colour] = Field(default={}, description="label to colour; other labels take what is left")
     figures: list[Figure]
+
+    @model_validator(mode="after")
+    def _coloured_labels_are_drawn(self) -> Study:
+        drawn = {label for figure in self.figures for panel in figure.panels for label in panel.labels()}
+        for label in self.colours:
+            if label not in drawn:
+                raise ValueError(f"colours: no figure draws '{label}'; {near_miss(label, drawn)}")
+        return self
 
 
 class Plan(Section):
@@ -85,6 +107,14 @@ class Plan(Section):
 
     headlines: dict[str, Headline] = Field(max_length=8)
     studies: dict[str, Study]
+
+    @model_validator(mode="after")
+    def _figure_names_are_files(self) -> Plan:
+        names = Counter(figure.name for study in self.studies.values() for figure in study.figures)
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise ValueError(f"figure name {twice[0]} is given twice")
+        return self
 
 
 def load_plan(path: Path) -> Plan:

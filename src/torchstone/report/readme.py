@@ -15,22 +15,37 @@ from torchstone.core.files import read_bytes, write_text
 from torchstone.stats.records import shown
 
 BEGIN, END = "<!-- verdicts:begin -->", "<!-- verdicts:end -->"
+NOTHING = 1e-12  # what sums of shares leave over by rounding
 
 
 def effect(record: dict[str, Any]) -> str:
-    """Return the estimate with its interval in the claim's unit, or a dash."""
+    """Return the estimate with its interval in the claim's unit, or a dash; one replicate has no interval.
+
+    A claim about "every" replicate has no interval either: its brackets hold the least and the largest value.
+    """
     if record["estimate"] is None:
         return "-"
     unit = record["unit"]
-    low, high = (shown(record[name], unit).removesuffix(unit).strip() for name in ("low", "high"))
-    return f"{shown(record['estimate'], unit)} [{low}, {high}]"
+    middle = f"{_plain(record['estimate'], unit)} {unit}".strip()
+    if record["low"] is None or record["high"] is None:
+        return middle
+    return f"{middle} [{_plain(record['low'], unit)}, {_plain(record['high'], unit)}]"
+
+
+def _plain(value: float, unit: str) -> str:
+    """Show a value without its unit; where it would round to nothing, one digit says on which side of 0 it lies."""
+    text = shown(value, unit).removesuffix(unit).strip()
+    if float(text) != 0:
+        return text
+    return text.removeprefix("-") if abs(value) < NOTHING else f"{value * 100:.1g}"
 
 
 def verdict_table(records: list[dict[str, Any]]) -> str:
     """Return the Markdown table of all claims, controls last."""
     lines = ["| | claim | verdict | effect, 95 % interval |", "|---|---|---|---|"]
     for record in sorted(records, key=lambda record: bool(record["control"])):
-        lines.append(f"| {record['id']} | {record['sentence']} | {record['verdict']} | {effect(record)} |")
+        sentence = record["sentence"].replace("|", "\\|")
+        lines.append(f"| {record['id']} | {sentence} | {record['verdict']} | {effect(record)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -6,8 +6,7 @@ from collections import Counter
 from typing import Any
 
 from torchstone.report.plan import Plan
-from torchstone.report.tables import Trials
-from torchstone.stats.compare import column
+from torchstone.report.tables import Trials, reading
 
 
 def summary(records: list[dict[str, Any]], plan: Plan, trials: Trials) -> dict[str, float | int]:
@@ -18,6 +17,7 @@ def summary(records: list[dict[str, Any]], plan: Plan, trials: Trials) -> dict[s
     }
     for name, headline in plan.headlines.items():
         table = trials.of(headline.trials)
-        if table is not None:
-            numbers[name] = round(float(column(table, headline, f"headline {name}").mean()), 4)
+        values = None if table is None else reading(table, headline, f"headline {name}")
+        if values is not None:
+            numbers[name] = round(float(values.mean()), 4)
     return numbers

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from torchstone.core.errors import InputError, near_miss
 from torchstone.core.files import rounded
 from torchstone.core.schema import Params
 from torchstone.core.trials import read_trials
 from torchstone.report.plan import Figure, Panel
 from torchstone.stats.compare import column
+from torchstone.stats.ledger import Reading
 
 LEVEL = 0.95
 COLUMNS = ["panel", "arm", "x", "y", "low", "high", "n"]
@@ -35,10 +37,30 @@ class Trials:
         return self._read[name]
 
 
-def _curves(panel: Panel, trials: pd.DataFrame) -> list[tuple[str, str, float, float, float, float, int]]:
+Row = tuple[str, str, float, float, float, float, int]
+
+
+def reading(trials: pd.DataFrame, wanted: Reading, where: str) -> pd.Series[float] | None:
+    """Return a reading by replicate, None if the params leave its arm out.
+
+    Raises InputError if the arm is there and has no such metric or x: that is a mistake in studies.yaml.
+    """
+    if wanted.arm not in set(trials["arm"]):
+        return None
+    try:
+        return column(trials, wanted, where)
+    except InputError as error:
+        raise InputError(str(error).replace("claims.yaml: claim ", "studies.yaml: ", 1)) from None
+
+
+def _curves(panel: Panel, trials: pd.DataFrame, figure: str) -> list[Row]:
     rows = []
     for arm, metric, label in panel.lines():
-        chosen = trials[(trials["arm"] == arm) & (trials["metric"] == metric) & trials["x"].notna()]
+        of_arm = trials[trials["arm"] == arm]
+        chosen = of_arm[(of_arm["metric"] == metric) & of_arm["x"].notna()]
+        if chosen.empty and not of_arm.empty:
+            known = set(of_arm["metric"][of_arm["x"].notna()])
+            raise InputError(f"studies.yaml: {figure}: no '{metric}' of '{arm}' over x; {near_miss(metric, known)}")
         for x, values in chosen.groupby("x")["value"]:
             n = len(values)
             mean = float(values.mean())
@@ -47,12 +69,12 @@ def _curves(panel: Panel, trials: pd.DataFrame) -> list[tuple[str, str, float, f
     return rows
 
 
-def _points(panel: Panel, trials: pd.DataFrame, figure: str) -> list[tuple[str, str, float, float, float, float, int]]:
+def _points(panel: Panel, trials: pd.DataFrame, figure: str) -> list[Row]:
     rows = []
     for label, point in (panel.points or {}).items():
-        if point.x.arm not in set(trials["arm"]):
+        x, y = (reading(trials, wanted, figure) for wanted in (point.x, point.y))
+        if x is None or y is None:
             continue
-        x, y = (column(trials, reading, f"figure {figure}") for reading in (point.x, point.y))
         for replicate in x.index.intersection(y.index).sort_values():
             value = float(y.loc[replicate])
             rows.append((panel.title, label, float(x.loc[replicate]), value, value, value, 1))
@@ -65,7 +87,7 @@ def figure_table(figure: Figure, trials: Trials) -> pd.DataFrame:
     for panel in figure.panels:
         table = trials.of(panel.trials)
         if table is not None:
-            rows += _curves(panel, table) if figure.kind == "curves" else _points(panel, table, figure.name)
+            rows += (_curves if figure.kind == "curves" else _points)(panel, table, f"figure {figure.name}")
     frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
     for name in ("x", "y", "low", "high"):
         frame[name] = [rounded(float(value), 8) for value in frame[name]]

@@ -47,8 +47,11 @@ def note_of(finding: Finding, settings: Judge) -> str:
         low, high = claim.region
         size = f"{shown(low, claim.unit)} to {shown(high, claim.unit)}"
         if finding.high < low or finding.low > high:
+            than = "smaller" if finding.high < low else "larger"
+            parts.append(f"the effect is {than} than the published size ({size})")
+        elif low < finding.low and finding.high < high:
             parts.append(
-                f"the effect is {'smaller' if finding.high < low else 'larger'} than the published size ({size})"
+                f"the interval fits the published size ({size}), but adjusted for its family the test of it does not hold"
             )
         else:
             parts.append(f"the effect is there; whether its size is the published one ({size}) stays open")
