@@ -3,8 +3,7 @@
 from torchstone.core.files import read_arrays
 from torchstone.core.stage import Stage, run
 from torchstone.core.trials import from_arrays, write_trials
-from torchstone.learn.device import resolve
-from torchstone.studies.ensembles.study import jobs, measure
+from torchstone.studies.ensembles.study import jobs, measure, network_device
 from torchstone.studies.ensembles.task import SETS, Task
 
 
@@ -13,14 +12,14 @@ def main(stage: Stage) -> None:
     train = read_arrays(stage.input("prepare", "train.npz"))
     test = read_arrays(stage.input("prepare", "test.npz"))
     rows = read_arrays(stage.input("resample", "rows.npz"))
-    device = resolve(params.shared.device)
+    device = network_device(params.ensemble.cells[stage.key].arms, params.shared.device)
     tasks = [
         Task(r, int(train["classes"]), train["x"][r], train["y"][r], test["x"][r], test["y"][r],
              {scheme: rows[scheme][r] for scheme in SETS})
         for r in range(len(train["y"]))
     ]  # fmt: skip
-    named = dict(jobs(tasks, stage.key, params.ensemble, params.shared.seed, device.type))
-    workers = None if device.type == "cpu" else 1
+    named = dict(jobs(tasks, stage.key, params.ensemble, params.shared.seed, device))
+    workers = None if device == "cpu" else 1  # a GPU is one process's
     pieces = stage.resume().pieces(measure, named, label=f"ensemble@{stage.key}", workers=workers)
     trials = [trial for arrays in pieces for trial in from_arrays(arrays)]
     write_trials(stage.output("trials.csv"), "ensembles", trials)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from torchstone.core.errors import InputError
 from torchstone.core.processes import in_order, worker_count
 
 
@@ -48,8 +49,10 @@ def test_what_a_worker_raises_is_raised_here(workers: int) -> None:
 def test_the_number_of_workers_is_what_is_asked_for_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHSTONE_WORKERS", "7")
     assert worker_count() == 7
-    monkeypatch.setenv("TORCHSTONE_WORKERS", "0")
-    assert worker_count() == 1
+    for wrong in ("0", "-1", "two"):
+        monkeypatch.setenv("TORCHSTONE_WORKERS", wrong)
+        with pytest.raises(InputError, match=f"TORCHSTONE_WORKERS = {wrong}: a whole number"):
+            worker_count()
     monkeypatch.delenv("TORCHSTONE_WORKERS")
     assert 1 <= worker_count() <= (os.cpu_count() or 1)
 

@@ -98,7 +98,9 @@ def validated(path: Path, model: type[BaseModel], content: object) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise InputError("\n".join(_complaint(path, model, e) for e in error.errors())) from None
+        # an unknown key comes first: the missing one is mostly the same key, mistyped
+        errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise InputError("\n".join(_complaint(path, model, one) for one in errors)) from None
 
 
 def load_params(path: Path) -> Params:

@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from torchstone.core.errors import InputError
+
 Result = TypeVar("Result")
 
 
@@ -27,7 +29,9 @@ def worker_count() -> int:
     """Return how many processes to use: TORCHSTONE_WORKERS if set, else the cores this process may use."""
     asked = os.environ.get("TORCHSTONE_WORKERS")
     if asked:
-        return max(1, int(asked))
+        if not asked.isdecimal() or int(asked) < 1:
+            raise InputError(f"TORCHSTONE_WORKERS = {asked}: a whole number from 1 is expected")
+        return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

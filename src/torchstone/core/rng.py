@@ -13,7 +13,13 @@ Name = str | int
 
 
 def key(seed: int, *names: Name) -> int:
-    """Hash a seed and a path of names to 64 bits; 1 and "1" are different names."""
+    """Hash a seed and a path of names to 64 bits; 1 and "1" are different names.
+
+    Raises TypeError on any other type: numpy's 3 would name another stream than Python's.
+    """
+    for name in (seed, *names):
+        if type(name) not in (int, str):
+            raise TypeError(f"a stream is named by str and int, not by {type(name).__name__} ({name!r})")
     path = "\x1f".join(f"{type(name).__name__}:{name}" for name in (seed, *names))
     return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "little")
 

@@ -86,7 +86,10 @@ Sampled = Literal["bagging", "subsample80", "subsample63"]
 
 
 class Arms(Section):
-    """Which schemes each learner is put into; one single model and its control come with every learner."""
+    """Which schemes each learner is put into.
+
+    One single model and its control come with every learner; those of the networks are members of ``deep``.
+    """
 
     tree: list[Sampled] | None = None
     neighbours: list[Sampled] | None = None
@@ -98,7 +101,9 @@ class Arms(Section):
 class Cell(Section):
     """One data set of the ensemble study, a stage ensemble@KEY."""
 
-    epochs: Count = Field(description="passes of each MLP over its own rows, where one net's validation loss is lowest")
+    epochs: Count = Field(
+        description="passes of each MLP over its own rows, about where one net's validation loss is lowest"
+    )
     arms: Arms = Field(description="which schemes each learner is put into")
 
 

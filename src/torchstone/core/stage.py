@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def _message(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "disk full: nothing was half-written; free some space and run `dvc repro` again"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | BrokenProcessPool):
         return "out of memory: close other programs or lower TORCHSTONE_WORKERS, then run `dvc repro` again"
     if isinstance(error, KeyboardInterrupt):
         return "stopped; what was finished is kept, `dvc repro` goes on from there"

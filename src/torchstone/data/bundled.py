@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
+# scikit-learn takes longer to load than any of this takes to run, so each function loads what it needs.
 from torchstone.core.schema import Finite
 from torchstone.data.prepared import Array, Prepared, Rows, assembled, stratified_splits
 
@@ -23,6 +23,8 @@ def breast_cancer(row: Finite, seed: int) -> Prepared:
 
     Not the 699 rows with 9 features of Breiman 1996. Source: Street, Wolberg & Mangasarian 1993, by scikit-learn.
     """
+    from sklearn.datasets import load_breast_cancer
+
     x, y = load_breast_cancer(return_X_y=True)
     return assembled(split_afresh(x, y.astype(np.int64), row, seed, "breast_cancer"), classes=2)
 
@@ -33,6 +35,8 @@ def digits(row: Finite, seed: int) -> Prepared:
     Source: Alpaydin & Kaynak 1998 (the UCI test half), by scikit-learn. One mean and sd over all
     pixels, as images have it: a pixel that is almost always blank would explode if scaled on its own.
     """
+    from sklearn.datasets import load_digits
+
     x, y = load_digits(return_X_y=True)
     return assembled(split_afresh(x, y.astype(np.int64), row, seed, "digits"), classes=10, pooled=True)
 
@@ -43,5 +47,7 @@ def diabetes(row: Finite, seed: int) -> Prepared:
     Source: Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004, by scikit-learn.
     """
     # Raw units: the default comes scaled by all rows, test rows included, and scaling is each replicate's own.
+    from sklearn.datasets import load_diabetes
+
     x, y = load_diabetes(return_X_y=True, scaled=False)
     return assembled(split_afresh(x, y.astype(np.float64), row, seed, "diabetes"), classes=0)

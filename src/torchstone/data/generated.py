@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import make_friedman1
 
 from torchstone.core import rng
 from torchstone.core.schema import Generated
@@ -66,6 +65,7 @@ def friedman1(row: Generated, seed: int) -> Prepared:
     error is 1. Source: Friedman, Multivariate adaptive regression splines, 1991; drawn by scikit-learn.
     x is `[replicate, sample, 10]`.
     """
+    from sklearn.datasets import make_friedman1  # here, since it takes longer to load than a data set to draw
 
     def draw(rows: int, part: str, replicate: int) -> Rows:
         state = rng.library_seed(seed, "friedman1", part, replicate)

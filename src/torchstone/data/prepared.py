@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from torchstone.core import rng
 from torchstone.core.errors import InputError
@@ -68,6 +67,8 @@ def standardised(train: Array, *others: Array, pooled: bool = False) -> list[Sin
 
 def held_out(y: Array, rows: int, state: int, name: str) -> tuple[Indices, Indices]:
     """Draw ``rows`` rows at random, keeping class shares if y `[sample]` is integer; return (the rest, the drawn)."""
+    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit  # for finite sets alone
+
     splitter = StratifiedShuffleSplit if np.issubdtype(y.dtype, np.integer) else ShuffleSplit
     try:
         rest, drawn = next(splitter(1, test_size=rows, random_state=state).split(np.zeros((len(y), 1)), y))

@@ -24,8 +24,7 @@ def column(trials: pd.DataFrame, reading: Reading, claim: str) -> pd.Series[floa
         known = arms if reading.arm not in arms else sorted(set(trials[trials["arm"] == reading.arm]["metric"]))
         word = reading.arm if reading.arm not in arms else reading.metric
         raise InputError(f"claims.yaml: claim {claim}: no trials of '{word}'; {near_miss(word, known)}")
-    at = _place(rows["x"], reading, claim)
-    found = rows[rows["x"].isna()] if at is None else rows[rows["x"] == at]
+    found = _at(rows, reading, claim)
     if found["replicate"].duplicated().any():
         raise InputError(
             f"claims.yaml: claim {claim}: '{reading.metric}' of '{reading.arm}' has several rows a replicate; "
@@ -34,20 +33,22 @@ def column(trials: pd.DataFrame, reading: Reading, claim: str) -> pd.Series[floa
     return found.set_index("replicate")["value"].astype("float64")
 
 
-def _place(x: pd.Series[float], reading: Reading, claim: str) -> float | None:
-    present = sorted(set(x.dropna()))
+def _at(rows: pd.DataFrame, reading: Reading, claim: str) -> pd.DataFrame:
+    """Return the rows at a reading's x; first and last are each replicate's own, since boosting may stop early."""
+    present = sorted(set(rows["x"].dropna()))
     if reading.x is None:
-        if x.notna().all():
+        if rows["x"].notna().all():
             raise InputError(
                 f"claims.yaml: claim {claim}: '{reading.metric}' of '{reading.arm}' is measured at x = {present}; "
                 "say which (a number, first or last)"
             )
-        return None
+        return rows[rows["x"].isna()]
     if not present or (not isinstance(reading.x, str) and float(reading.x) not in present):
         raise InputError(f"claims.yaml: claim {claim}: x = {reading.x} is not among {present} of '{reading.arm}'")
     if isinstance(reading.x, str):
-        return float(present[0] if reading.x == "first" else present[-1])
-    return float(reading.x)
+        ends = rows.groupby("replicate")["x"].agg("min" if reading.x == "first" else "max")
+        return rows[rows["x"] == rows["replicate"].map(ends)]
+    return rows[rows["x"] == float(reading.x)]
 
 
 def slopes(trials: pd.DataFrame, course: Course, claim: str) -> Values:

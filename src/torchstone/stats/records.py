@@ -51,7 +51,7 @@ def note_of(finding: Finding, settings: Judge) -> str:
             parts.append(f"the effect is {than} than the published size ({size})")
         elif low < finding.low and finding.high < high:
             parts.append(
-                f"the interval fits the published size ({size}), but adjusted for its family the test of it does not hold"
+                f"the interval fits the published size ({size}), but its p, adjusted for its family, does not hold"
             )
         else:
             parts.append(f"the effect is there; whether its size is the published one ({size}) stays open")
