@@ -119,6 +119,69 @@ class Ensemble(Section):
     cells: dict[str, Cell] = Field(description="one row a data set: the stages resample@KEY and ensemble@KEY")
 
 
+class Task(Section):
+    """How networks learn one data set in the batch-size study; also a stage minima@KEY, cost@KEY and recommend@KEY."""
+
+    replicates: int = Field(ge=2, description="the first so many of the data set's replicates")
+    rows: int = Field(ge=4, description="training rows used, the first of each replicate")
+    rule: Literal["sgd", "adam"] = Field(description="optimiser")
+    learning_rate: float = Field(gt=0.0, description="rate of the plain arm, and of all arms at the reference size")
+    rates: list[Annotated[float, Field(gt=0.0)]] = Field(
+        min_length=1, description="rates among which the tuned arm chooses, beside the plain and the scaled ones"
+    )
+    updates: Count = Field(description="updates of the equal-updates arms, about what the plain arm takes at the reference")
+
+
+class SweepCell(Section):
+    """One batch size on one data set, a stage sweep@KEY."""
+
+    dataset: str = Field(description="one of the tasks")
+    batch: int = Field(ge=2, description="rows in a mini-batch; 1 cannot be batch-normalised")
+
+
+class Sweep(Section):
+    """Batch size and sharp minima: what is trained."""
+
+    hidden: list[Count] = Field(min_length=1, description="hidden widths, each batch-normalised and rectified")
+    momentum: float = Field(ge=0.0, lt=1.0, description="of SGD")
+    reference: int = Field(ge=2, description="the small batch, from which scaled rates and equal updates start")
+    ghost: int = Field(ge=2, description="rows that share their normalisation statistics in the ghost arms")
+    target: float = Field(gt=0.0, description="training loss, in nats, below which nothing is left to gain")
+    patience: Count = Field(description="looks at the training loss without a new lowest one after which it is stuck")
+    most_updates: Count = Field(description="cap on the updates of a run to convergence")
+    most_epochs: Count = Field(description="cap on its epochs; the lower of the two counts")
+    tasks: dict[str, Task] = Field(description="one row a data set")
+    cells: dict[str, SweepCell] = Field(description="one row a data set and batch size: the stages sweep@KEY")
+
+
+class Minima(Section):
+    """Batch size and sharp minima: what is measured around the minima."""
+
+    eps: list[Annotated[float, Field(gt=0.0, lt=1.0)]] = Field(
+        min_length=1, description="half-widths of Keskar's box; the first is the one of the converged value"
+    )
+    dimensions: Count = Field(description="of the random subspace")
+    probes: int = Field(ge=2, description="Hutchinson's random vectors for the trace")
+    alphas: list[float] = Field(min_length=3, description="points on the line from the reference's minimum to the full set's")
+    rescale: float = Field(gt=0.0, description="Dinh's factor on the last hidden layer")
+
+
+class Cost(Section):
+    """Batch size: time and memory."""
+
+    sizes: list[Count] = Field(min_length=4, description="batch sizes that are timed")
+    repeats: int = Field(ge=2, description="processes a size")
+    seconds: float = Field(gt=0.0, description="a measurement lasts at least so long")
+
+
+class Recommend(Section):
+    """Batch size: which to take."""
+
+    margins: dict[str, Annotated[float, Field(gt=0.0)]] = Field(
+        description="loss of test accuracy that counts as none, by data set"
+    )
+
+
 class Judge(Section):
     """How a verdict is reached."""
 
@@ -134,6 +197,10 @@ class Params(Section):
     prepare: Prepare
     resample: Resample
     ensemble: Ensemble
+    sweep: Sweep
+    minima: Minima
+    cost: Cost
+    recommend: Recommend
     judge: Judge
 
     @model_validator(mode="after")
@@ -147,8 +214,50 @@ class Params(Section):
                 raise ValueError(f"ensemble.cells.{name}: not prepared; add a row prepare.{name}")
         return self
 
+    @model_validator(mode="after")
+    def _tasks_fit_their_data(self) -> Params:
+        """Refuse a task of a data set that ``prepare`` does not make, or that has fewer rows or replicates."""
+        for name, task in self.sweep.tasks.items():
+            where, row = f"sweep.tasks.{name}", getattr(self.prepare, name, None)
+            if row is None:
+                raise ValueError(f"{where}: not prepared; add a row prepare.{name}")
+            if task.replicates > row.replicates:
+                raise ValueError(f"{where}.replicates = {task.replicates}: prepare.{name} makes {row.replicates}")
+            if isinstance(row, Generated) and task.rows > row.train:
+                raise ValueError(f"{where}.rows = {task.rows}: prepare.{name} makes {row.train} training rows")
+            if name not in self.recommend.margins:
+                raise ValueError(f"recommend.margins: no row '{name}'; every task needs one")
+        return self
+
+    @model_validator(mode="after")
+    def _cells_are_tasks(self) -> Params:
+        """Refuse a cell without a task, of more rows than the task has, or under a key that says something else."""
+        for key, cell in self.sweep.cells.items():
+            where = f"sweep.cells.{key}"
+            if cell.dataset not in self.sweep.tasks:
+                raise ValueError(f"{where}.dataset: no task '{cell.dataset}'; {near_miss(cell.dataset, self.sweep.tasks)}")
+            if cell.batch > self.sweep.tasks[cell.dataset].rows:
+                rows = self.sweep.tasks[cell.dataset].rows
+                raise ValueError(f"{where}.batch = {cell.batch}: sweep.tasks.{cell.dataset} has {rows} rows")
+            right = f"{cell.dataset}-b{cell.batch:04d}"
+            if key != right:
+                raise ValueError(f"{where}: call it '{right}', after its data set and batch size")
+        for name in self.sweep.tasks:
+            if not self.sizes(name) or self.sweep.reference not in self.sizes(name):
+                right = f"{name}-b{self.sweep.reference:04d}"
+                raise ValueError(f"sweep.cells: add a row {right}: the other sizes are compared with the reference")
+        return self
+
+    def sizes(self, dataset: str) -> list[int]:
+        """Return the batch sizes of a task, rising."""
+        return sorted(cell.batch for cell in self.sweep.cells.values() if cell.dataset == dataset)
+
     def rows(self, stage: str) -> list[str]:
         """Return the keys of a stage's rows, as ``foreach`` in dvc.yaml sees them."""
         if stage == "prepare":
             return [name for name, row in self.prepare if row is not None]
-        return list(self.ensemble.cells) if stage in {"resample", "ensemble"} else []
+        if stage in {"resample", "ensemble"}:
+            return list(self.ensemble.cells)
+        if stage in {"minima", "cost", "recommend"}:
+            return list(self.sweep.tasks)
+        return list(self.sweep.cells) if stage == "sweep" else []

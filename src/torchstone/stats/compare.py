@@ -6,6 +6,8 @@ Every kind of claim is reduced to values v_r whose mean is the estimate; one inf
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -85,6 +87,39 @@ def paired(trials: pd.DataFrame, claim: Claim) -> tuple[Values, int]:
         return np.asarray(a - b, dtype=np.float64), lost
     ratio = b.mean() / a.mean()
     return np.asarray(1 - ratio - (b - ratio * a) / a.mean(), dtype=np.float64), lost
+
+
+@dataclass(frozen=True)
+class Passage:
+    """How the replicates of a claim's arms fared at its gate: how many passed in all of them, and the lowest value."""
+
+    passed: int
+    of: int
+    lowest: float
+
+
+def gated(trials: pd.DataFrame, claim: Claim) -> tuple[pd.DataFrame, Passage | None]:
+    """Leave out what does not reach the claim's gate: replicates of a contrast, or whole x of a course.
+
+    A course is left the x at which every replicate passes, since a slope needs the same x in each. Raises InputError
+    if an arm has no trials of the gate's metric.
+    """
+    if claim.gate is None:
+        return trials, None
+    if claim.course is not None:
+        of_arm = trials[(trials["arm"] == claim.course.arm) & (trials["metric"] == claim.gate.metric)]
+        lowest = of_arm.dropna(subset="x").groupby("x")["value"].min()
+        if lowest.empty:
+            raise InputError(f"claims.yaml: claim {claim.id}: no '{claim.gate.metric}' of '{claim.course.arm}' over x")
+        kept = lowest[lowest >= claim.gate.least]
+        inside = (trials["arm"] != claim.course.arm) | trials["x"].isna() | trials["x"].isin(kept.index)
+        return trials[inside], Passage(len(kept), len(lowest), float(lowest.min()))
+    readings = [part for part in (claim.more, claim.less, claim.value) if part is not None]
+    values = [column(trials, part.model_copy(update={"metric": claim.gate.metric}), claim.id) for part in readings]
+    table = pd.concat(values, axis=1, join="inner")
+    passed = table.index[(table >= claim.gate.least).all(axis=1)]
+    passage = Passage(len(passed), len(table), float(table.to_numpy().min()))
+    return trials[trials["replicate"].isin(passed)], passage
 
 
 def effects(trials: pd.DataFrame, claim: Claim) -> tuple[Values, int]:

@@ -34,6 +34,13 @@ class Course(Section):
     goes: Literal["up", "down"]
 
 
+class Gate(Section):
+    """What a replicate must reach, in every arm that the claim speaks of, to count: fair comparisons need it."""
+
+    metric: str
+    least: float
+
+
 class Claim(Section):
     """One sentence that is put to the test; see docs/adding-a-claim.md."""
 
@@ -51,7 +58,8 @@ class Claim(Section):
     more: Reading | None = Field(default=None, description="the effect is more - less")
     less: Reading | None = None
     course: Course | None = None
-    value: Reading | None = Field(default=None, description="an exact claim's residual")
+    value: Reading | None = Field(default=None, description="an exact claim's residual, or the effect of a direction")
+    gate: Gate | None = Field(default=None, description="replicates that do not reach it are left out, and counted")
     estimator: Literal["mean", "ratio of means", "every"] = Field(
         default="mean",
         description="mean of the paired differences; 1 - mean(less)/mean(more); or what holds in every replicate",
@@ -60,7 +68,9 @@ class Claim(Section):
     size: float | None = Field(default=None, description="magnitude: the published effect")
     tolerance: float | None = Field(default=None, gt=0, description="magnitude: size +- tolerance still agrees")
     bounds: tuple[float | None, float | None] | None = Field(default=None, strict=False, description="exact: the range")
-    unit: Literal["pp", "%", "nats", ""] = Field(default="", description="pp and % show shares times 100")
+    unit: Literal["pp", "%", "nats", "decades", ""] = Field(
+        default="", description="pp and % show shares times 100; decades are log10 of a ratio"
+    )
     design: Literal["fresh", "splits"] = Field(
         description="replicates are fresh draws of the data, or overlapping splits of one finite set"
     )
@@ -73,7 +83,7 @@ class Claim(Section):
     @model_validator(mode="after")
     def _complete(self) -> Claim:
         needs: dict[str, tuple[str, ...]] = {
-            "direction": ("more", "less", "margin"),
+            "direction": ("margin",) if self.value is not None else ("more", "less", "margin"),
             "equivalence": ("more", "less", "margin"),
             "magnitude": ("more", "less", "margin", "size", "tolerance"),
             "trend": ("course", "margin"),

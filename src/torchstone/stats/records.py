@@ -57,9 +57,24 @@ def note_of(finding: Finding, settings: Judge) -> str:
             parts.append(f"the effect is there; whether its size is the published one ({size}) stays open")
     if finding.lost:
         parts.append(f"{finding.lost} replicates had to be left out, one of their arms having no value")
-    if finding.n < 2:
+    if finding.passage is not None and finding.passage.passed < 2:
+        parts.append("too few reach the gate to compare")
+    elif finding.n < 2:
         parts.append("one replicate has no interval")
     return "; ".join(parts)
+
+
+def gate_of(finding: Finding) -> str:
+    """Say what the claim's gate is and who passed it; empty without a gate."""
+    gate, passage = finding.claim.gate, finding.passage
+    if gate is None or passage is None:
+        return ""
+    what = "batch sizes" if finding.claim.course else "replicates"
+    name = gate.metric.replace("_", " ")
+    return (
+        f"{name} of at least {gate.least:.1%} in every arm: reached by {passage.passed} of {passage.of} {what}, "
+        f"the lowest is {passage.lowest:.1%}"
+    )
 
 
 def as_records(
@@ -74,7 +89,7 @@ def _record(claim: Claim, finding: Finding | None, waits: str, settings: Judge) 
     record: dict[str, Any] = {name: getattr(claim, name) for name in COPIED}
     record["region"] = [_number(bound) for bound in claim.region]
     if finding is None:
-        empty = dict.fromkeys(("estimate", "low", "high", "n", "p_adjusted", "mde"))
+        empty = dict.fromkeys(("estimate", "low", "high", "n", "p_adjusted", "mde", "gate"))
         return record | empty | {"verdict": "not run", "note": waits}
     return record | {
         "estimate": _number(finding.estimate),
@@ -83,6 +98,7 @@ def _record(claim: Claim, finding: Finding | None, waits: str, settings: Judge) 
         "n": finding.n,
         "p_adjusted": _number(finding.p_for),
         "mde": _number(finding.mde),
+        "gate": gate_of(finding) or None,
         "verdict": finding.verdict,
         "note": note_of(finding, settings),
     }

@@ -19,7 +19,7 @@ import pandas as pd
 
 from torchstone.core.rng import numpy_stream
 from torchstone.core.schema import Judge
-from torchstone.stats.compare import effects
+from torchstone.stats.compare import Passage, effects, gated
 from torchstone.stats.intervals import Sample, detectable, interval, p_above, p_below, replicates_needed
 from torchstone.stats.ledger import Claim, Verdict
 
@@ -39,11 +39,19 @@ class Finding:
     p_for: float | None  # of "the effect is not in the region"
     p_against: float | None  # of "the effect is in the region"
     p_direction: float | None  # magnitudes: of "the effect is not above the margin"
+    passage: Passage | None = None
     verdict: Verdict = "inconclusive"
 
 
 def measure(claim: Claim, trials: pd.DataFrame, overlap: float, settings: Judge, seed: int) -> Finding:
     """Estimate the effect of one claim with its interval and raw, two-sided p-values."""
+    trials, passage = gated(trials, claim)
+    if passage is not None and passage.passed < 2:
+        return Finding(claim, math.nan, -math.inf, math.inf, 0, 0, None, None, None, None, None, passage)
+    return replace(_measured(claim, trials, overlap, settings, seed), passage=passage)
+
+
+def _measured(claim: Claim, trials: pd.DataFrame, overlap: float, settings: Judge, seed: int) -> Finding:
     values, lost = effects(trials, claim)
     sample = Sample(values, overlap)
     if claim.estimator == "every":
