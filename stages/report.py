@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torchstone.core.files import read_json, write_json, write_svg, write_text
 from torchstone.core.stage import Stage, run
+from torchstone.report.advice import load_advice
 from torchstone.report.figures import draw, styles
 from torchstone.report.page import page
 from torchstone.report.plan import load_plan
@@ -17,6 +18,7 @@ REPORTS = Path("reports")
 def main(stage: Stage) -> None:
     plan = load_plan(Path("studies.yaml"))
     records = read_json(REPORTS / "claims.json")["claims"]
+    advice = load_advice(REPORTS / "advice.json", plan)
     trials = Trials(Path("data"), stage.params)
     drawn = {}
     for study in plan.studies.values():
@@ -29,7 +31,7 @@ def main(stage: Stage) -> None:
                 write_svg(path, draw(figure, table, style))
                 drawn[figure.name] = path.read_text(encoding="utf-8")
     write_text(REPORTS / "verdicts.md", verdict_table(records))
-    write_text(REPORTS / "index.html", page(plan, records, drawn))
+    write_text(REPORTS / "index.html", page(plan, records, drawn, advice))
     write_json(Path("metrics/summary.json"), summary(records, plan, trials))
 
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "data": {"core"},
     "nets": {"core"},
     "learn": {"core", "nets"},
-    "studies": {"core", "data", "nets", "learn"},
+    "studies": {"core", "stats", "data", "nets", "learn"},
     "report": {"core", "stats"},
 }
 

@@ -43,8 +43,26 @@ ensemble:
     digits:
       epochs: 2
       arms: {tree: [bagging]}
+sweep:
+  tasks:
+    waveform:
+      {replicates: 2, rows: 30, hidden: [4, 4], rule: sgd, momentum: 0.9, learning_rate: 0.05, rates: [0.2],
+       reference: 6, ghost: 4, updates: 9, target: 0.02, patience: 5, most_updates: 60, most_epochs: 20,
+       arms: [plain, tuned]}
+  cells:
+    waveform-b0024: {dataset: waveform, batch: 24}
+    waveform-b0006: {dataset: waveform, batch: 6}
+minima: {sizes: {waveform: [6, 24]}, eps: [0.001], dimensions: 7, probes: 2, alphas: [0.0, 0.5, 1.0],
+         rescale: 10.0, learnt: 0.99}
+cost: {sizes: [1, 2, 4, 8], repeats: 3, seconds: 0.01}
+recommend: {margins: {waveform: 0.01}}
 judge: {alpha: 0.05, power: 0.8, draws: 999}
 """
+# whose keys must all be there: the file, its sections but the rows of prepare, and one row of each kind
+HOLDERS = [
+    "", "shared", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "judge", "prepare.waveform",
+    "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform", "sweep.cells.waveform-b0006",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -72,7 +90,15 @@ def test_rows_are_the_keys_of_the_file_in_its_order(path: Path) -> None:
     params = load_params(path)
     assert params.rows("prepare") == ["waveform", "digits"]
     assert params.rows("resample") == params.rows("ensemble") == ["waveform", "digits"]
+    assert params.rows("sweep") == ["waveform-b0024", "waveform-b0006"]
+    assert params.rows("minima") == params.rows("cost") == params.rows("recommend") == ["waveform"]
     assert params.rows("judge") == []
+
+
+def test_the_batch_sizes_of_a_task_rise_and_are_its_own(path: Path) -> None:
+    params = load_params(path)
+    assert params.sizes("waveform") == [6, 24]
+    assert params.sizes("digits") == []
 
 
 @pytest.mark.parametrize(
@@ -88,6 +114,11 @@ def test_rows_are_the_keys_of_the_file_in_its_order(path: Path) -> None:
         ),
         ("mlp: [deep]", "mpl: [deep]", "ensemble.cells.waveform.arms.mpl: unknown key; did you mean 'mlp'?"),
         ("device: auto", "device: auto\n  zzz: 1", "shared.zzz: unknown key; known: device, seed"),
+        ("most_epochs:", "most_epoch:", "sweep.tasks.waveform.most_epoch: unknown key; did you mean 'most_epochs'?"),
+        ("updates: 9", "udpates: 9", "sweep.tasks.waveform.udpates: unknown key; did you mean 'updates'?"),
+        ("batch: 24", "bacth: 24", "sweep.cells.waveform-b0024.bacth: unknown key; did you mean 'batch'?"),
+        ("probes: 2", "prodes: 2", "minima.prodes: unknown key; did you mean 'probes'?"),
+        ("margins:", "margin:", "recommend.margin: unknown key; did you mean 'margins'?"),
     ],
 )
 def test_a_mistyped_key_is_named_with_the_key_that_was_meant(path: Path, old: str, new: str, expected: str) -> None:
@@ -114,6 +145,21 @@ def test_a_mistyped_key_is_named_with_the_key_that_was_meant(path: Path, old: st
         ("mlp: [deep]", "mlp: [depp]", "ensemble.cells.waveform.arms.mlp.0 = 'depp': "),
         ("valid: 0.1, test: 0.25", "valid: 0.5, test: 0.5", "leaves under a tenth to train on"),
         ("waveform: {replicates: 2, train: 30, valid: 30, test: 50}", "waveform: 3", "prepare.waveform = 3: "),
+        ("momentum: 0.9", "momentum: 1.0", "sweep.tasks.waveform.momentum = 1.0: "),
+        ("ghost: 4", "ghost: 1", "sweep.tasks.waveform.ghost = 1: "),
+        ("target: 0.02", "target: 0.0", "sweep.tasks.waveform.target = 0.0: "),
+        ("replicates: 2, rows", "replicates: 1, rows", "sweep.tasks.waveform.replicates = 1: "),
+        ("rule: sgd", "rule: sdg", "sweep.tasks.waveform.rule = 'sdg': Input should be 'sgd' or 'adam'"),
+        ("rates: [0.2]", "rates: []", "sweep.tasks.waveform.rates = []: "),
+        ("rates: [0.2]", "rates: [0.2, 0.0]", "sweep.tasks.waveform.rates.1 = 0.0: "),
+        ("[plain, tuned]", "[plain, tunde]", "sweep.tasks.waveform.arms.1 = 'tunde': "),
+        ("batch: 6}", "batch: 1}", "sweep.cells.waveform-b0006.batch = 1: Input should be greater than or equal to 2"),
+        ("eps: [0.001]", "eps: [1.0]", "minima.eps.0 = 1.0: "),
+        ("alphas: [0.0, 0.5, 1.0]", "alphas: [0.0, 1.0]", "minima.alphas = [0.0, 1.0]: "),
+        ("learnt: 0.99", "learnt: 1.0", "minima.learnt = 1.0: "),
+        ("sizes: [1, 2, 4, 8]", "sizes: [1, 2, 4]", "cost.sizes = [1, 2, 4]: "),
+        ("repeats: 3", "repeats: 1", "cost.repeats = 1: "),
+        ("{waveform: 0.01}", "{waveform: 0.0}", "recommend.margins.waveform = 0.0: "),
     ],
 )
 def test_a_wrong_type_or_range_is_named_with_key_and_value(path: Path, old: str, new: str, expected: str) -> None:
@@ -123,6 +169,23 @@ def test_a_wrong_type_or_range_is_named_with_key_and_value(path: Path, old: str,
 def test_a_missing_key_is_named(path: Path) -> None:
     assert complaint(path, "  batch: 16\n", "") == "ensemble.batch: key is missing; add it"
     assert complaint(path, "judge: {alpha: 0.05, power: 0.8, draws: 999}\n", "") == "judge: key is missing; add it"
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_no_section_and_no_key_may_be_missing(path: Path, holder: str) -> None:
+    for key in inside(yaml.safe_load(TEXT), holder):
+        content = yaml.safe_load(TEXT)
+        del inside(content, holder)[key]
+        path.write_text(yaml.safe_dump(content))
+        with pytest.raises(InputError) as caught:
+            load_params(path)
+        assert str(caught.value) == f"{path}: {f'{holder}.{key}'.removeprefix('.')}: key is missing; add it"
+
+
+def inside(content: dict[str, Any], holder: str) -> dict[str, Any]:
+    for name in filter(None, holder.split(".")):
+        content = content[name]
+    return content
 
 
 def test_every_mistake_of_a_file_is_told_at_once(path: Path) -> None:
@@ -176,6 +239,98 @@ def test_a_cell_of_an_unknown_data_set_or_one_not_prepared_is_refused(path: Path
     assert unknown == "ensemble.cells.digist: unknown data set; did you mean 'digits'?"
     absent = complaint(path, cell, cell.replace("digits", "diabetes"))
     assert absent == "ensemble.cells.diabetes: not prepared; add a row prepare.diabetes"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "    waveform:\n      {replicates",
+            "    wavefrom:\n      {replicates",
+            "sweep.tasks.wavefrom: unknown data set; did you mean 'waveform'?",
+        ),
+        (
+            "    waveform:\n      {replicates",
+            "    diabetes:\n      {replicates",
+            "sweep.tasks.diabetes: not prepared; add a row prepare.diabetes",
+        ),
+        ("replicates: 2, rows", "replicates: 3, rows", "sweep.tasks.waveform.replicates = 3: prepare.waveform makes 2"),
+        ("rows: 30", "rows: 31", "sweep.tasks.waveform.rows = 31: prepare.waveform makes 30 training rows"),
+        ("[plain, tuned]", "[tuned]", "sweep.tasks.waveform.arms: add 'plain': the other arms are compared with it"),
+        ("{waveform: 0.01}", "{digits: 0.01}", "recommend.margins: no row 'waveform'; every task needs one"),
+    ],
+)
+def test_a_task_that_its_data_cannot_serve_is_refused(path: Path, old: str, new: str, expected: str) -> None:
+    assert complaint(path, old, new) == expected
+
+
+def test_a_task_of_a_finite_data_set_has_no_more_replicates_than_it_has_splits(path: Path) -> None:
+    content = yaml.safe_load(TEXT)
+    content["recommend"]["margins"]["digits"] = 0.002
+    content["sweep"]["tasks"]["digits"] = content["sweep"]["tasks"]["waveform"] | {"rows": 1000}
+    content["sweep"]["cells"]["digits-b0006"] = {"dataset": "digits", "batch": 6}
+    content["minima"]["sizes"]["digits"] = [6]
+    path.write_text(yaml.safe_dump(content))
+    assert load_params(path).sizes("digits") == [6]
+    content["sweep"]["tasks"]["digits"]["replicates"] = 3
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=r"sweep\.tasks\.digits\.replicates = 3: prepare\.digits makes 2$"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "{dataset: waveform, batch: 24}",
+            "{dataset: wavefrom, batch: 24}",
+            "sweep.cells.waveform-b0024.dataset: no task 'wavefrom'; did you mean 'waveform'?",
+        ),
+        (
+            "{dataset: waveform, batch: 24}",
+            "{dataset: digits, batch: 24}",
+            "sweep.cells.waveform-b0024.dataset: no task 'digits'; known: waveform",
+        ),
+        ("batch: 24", "batch: 31", "sweep.cells.waveform-b0024.batch = 31: sweep.tasks.waveform has 30 rows"),
+        (
+            "batch: 24",
+            "batch: 25",
+            "sweep.cells.waveform-b0024: call it 'waveform-b0025', after its data set and batch size",
+        ),
+        (
+            "waveform-b0024:",
+            "waveform-b24:",
+            "sweep.cells.waveform-b24: call it 'waveform-b0024', after its data set and batch size",
+        ),
+        (
+            "waveform-b0024:",
+            "digits-b0024:",
+            "sweep.cells.digits-b0024: call it 'waveform-b0024', after its data set and batch size",
+        ),
+        (
+            "    waveform-b0006: {dataset: waveform, batch: 6}\n",
+            "",
+            "sweep.cells: add a row waveform-b0006: the other sizes are compared with the reference",
+        ),
+        (
+            "reference: 6",
+            "reference: 12",
+            "sweep.cells: add a row waveform-b0012: the other sizes are compared with the reference",
+        ),
+        ("[6, 24]", "[6, 12, 24]", "minima.sizes.waveform: 12 is not trained; sweep.cells has [6, 24]"),
+        ("[6, 24]", "[6]", "minima.sizes.waveform: add 24: reference and largest size are compared"),
+        ("{waveform: [6, 24]}", "{}", "minima.sizes.waveform: add 6: reference and largest size are compared"),
+    ],
+)
+def test_a_batch_size_that_its_task_or_its_name_contradicts_is_refused(
+    path: Path, old: str, new: str, expected: str
+) -> None:
+    assert complaint(path, old, new) == expected
+
+
+def test_the_whole_training_set_may_be_one_batch(path: Path) -> None:
+    path.write_text(TEXT.replace("b0024", "b0030").replace("batch: 24", "batch: 30").replace("[6, 24]", "[6, 30]"))
+    assert load_params(path).sizes("waveform") == [6, 30]
 
 
 def test_a_near_miss_is_offered_only_where_there_is_one() -> None:
@@ -312,7 +467,8 @@ def test_every_key_is_commented_with_the_description_of_its_schema() -> None:
             for comment in comments
             for match in re.finditer(rf"(?:^|; )([\w, ]+): {re.escape(field.description)}(?:;|$)", comment)
         )
-        assert beside or above, f"{key}: no comment '{field.description}'"
+        heading = re.search(rf"^ *# {re.escape(field.description)}\n *{name}:", text, re.MULTILINE)
+        assert beside or above or heading, f"{key}: no comment '{field.description}'"
 
 
 def test_every_plain_key_of_the_file_has_a_description() -> None:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
 from torchstone.core.errors import InputError
-from torchstone.core.processes import in_order, worker_count
+from torchstone.core.processes import apart, in_order, worker_count
 
 
 def slow_square(number: int, delay: float) -> tuple[int, int]:
@@ -44,6 +45,38 @@ def test_no_job_gives_nothing_and_one_job_stays_in_this_process() -> None:
 def test_what_a_worker_raises_is_raised_here(workers: int) -> None:
     with pytest.raises(ValueError, match="job 2 is wrong"):
         list(in_order(fails, [(number,) for number in range(4)], label="test", workers=workers))
+
+
+def timed(number: int) -> tuple[int, int, float, float]:
+    start = time.monotonic()
+    time.sleep(0.01)
+    return number, os.getpid(), start, time.monotonic()
+
+
+def is_killed(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_jobs_apart_have_a_process_each_and_none_runs_beside_another() -> None:
+    results = list(apart(timed, [(number,) for number in range(4)], label="test"))
+    numbers, processes, starts, ends = zip(*results, strict=True)
+    assert numbers == (0, 1, 2, 3)
+    assert len({*processes, os.getpid()}) == 5
+    assert all(end <= start for end, start in zip(ends[:-1], starts[1:], strict=True))
+    assert list(apart(timed, [], label="test")) == []
+
+
+def test_a_job_apart_can_be_spawned() -> None:
+    assert [square for square, _ in apart(slow_square, [(3, 0.0)], label="test", spawn=True)] == [9]
+
+
+def test_what_a_job_apart_raises_is_raised_here_and_a_killed_one_is_no_riddle() -> None:
+    with pytest.raises(ValueError, match="job 2 is wrong"):
+        list(apart(fails, [(number,) for number in range(4)], label="test"))
+    with pytest.raises(BrokenProcessPool):
+        list(apart(is_killed, [(0,), (1,)], label="test"))
 
 
 def test_the_number_of_workers_is_what_is_asked_for_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

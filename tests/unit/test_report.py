@@ -41,7 +41,8 @@ def _trials(folder: Path) -> Trials:
     rows += [Trial("tree-single", 1.0, replicate, "error", 0.3 + 0.01 * replicate) for replicate in range(3)]
     write_trials(folder / "ensemble/digits/trials.csv", "ensembles", rows)
     only = PARAMS.ensemble.model_copy(update={"cells": {"digits": PARAMS.ensemble.cells["digits"]}})
-    return Trials(folder, PARAMS.model_copy(update={"ensemble": only}))
+    none = PARAMS.sweep.model_copy(update={"tasks": {}, "cells": {}})
+    return Trials(folder, PARAMS.model_copy(update={"ensemble": only, "sweep": none}))
 
 
 @pytest.fixture
@@ -85,17 +86,17 @@ def test_a_label_has_one_colour_in_all_figures_of_a_study() -> None:
 
 
 def test_every_claim_is_on_the_page_with_its_verdict_and_nothing_is_loaded(records: list[dict[str, Any]]) -> None:
-    html = page(PLAN, records, {})
+    html = page(PLAN, records, {}, {})
     for record in records:
         assert f'id="claim-{record["id"]}"' in html
     assert html.count("not run</span>") >= len(records)
     assert not re.search(r'(src|href)="(https?:)?//', html)
     assert "@import" not in html
-    assert page(PLAN, records, {}) == html
+    assert page(PLAN, records, {}, {}) == html
 
 
 def test_a_correction_follows_the_claim_it_corrects(records: list[dict[str, Any]]) -> None:
-    html = page(PLAN, records, {})
+    html = page(PLAN, records, {}, {})
     places = [html.index(f'href="#claim-{name}"') for name in ("E2", "E2-votes", "E2-digits")]
     assert places == sorted(places)
 

@@ -36,10 +36,11 @@ def test_curves_of_one_panel_differ_in_colour_unless_one_is_a_single_models_leve
     for study, figure in FIGURES:
         style = styles(study.figures, study.colours)
         for panel in figure.panels:
-            curves = [label for arm, _, label in panel.lines() if not arm.endswith("-single")] + list(
-                panel.points or {}
-            )
-            assert len({style[label][0] for label in curves}) == len(curves), (figure.name, panel.title)
+            points = [label for label, point in (panel.points or {}).items() if point.by is None]
+            for side in (panel, panel.right):  # of two y axes one is dashed, so that a colour may stand on both
+                lines = side.lines() if side else []
+                curves = [label for arm, _, label in lines if not arm.endswith("-single")] + points
+                assert len({style[label][0] for label in curves}) == len(curves), (figure.name, panel.title)
 
 
 def test_labels_without_a_colour_get_what_is_used_least_and_never_look_the_same() -> None:
@@ -65,9 +66,16 @@ def test_a_claims_figure_draws_the_arms_that_the_claim_speaks_of() -> None:
             continue
         drawn = set()
         for panel in panels[claim.figure]:
+            for side in (panel, panel.right):
+                if side is not None and (side.trials or panel.trials) == claim.trials:
+                    drawn |= {arm for arm, _, _ in side.lines()}
             if panel.trials == claim.trials:
-                drawn |= {arm for arm, _, _ in panel.lines()} | {point.x.arm for point in (panel.points or {}).values()}
-        spoken = {part.arm for part in (claim.more, claim.less, claim.course, claim.value) if part is not None}
+                drawn |= {
+                    part.arm for point in (panel.points or {}).values() for pair in point.pairs() for part in pair
+                }
+        assert drawn, claim.id
+        # a value may be computed from several arms and bear a name of its own
+        spoken = {part.arm for part in (claim.more, claim.less, claim.course) if part is not None}
         assert {arm.removesuffix("-voting") for arm in spoken} <= drawn, claim.id
 
 

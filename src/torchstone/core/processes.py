@@ -23,6 +23,8 @@ from tqdm import tqdm
 from torchstone.core.errors import InputError
 
 Result = TypeVar("Result")
+KIB = 1024  # bytes
+MOST_HEAP = 32 * KIB**2  # bytes; glibc takes no larger block from its heap
 
 
 def worker_count() -> int:
@@ -68,3 +70,34 @@ def in_order(
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=die_with_parent) as pool:
         yield from bar(pool.map(function, *zip(*jobs, strict=True)))
+
+
+def apart(
+    function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], *, label: str, spawn: bool = False
+) -> Iterator[Result]:
+    """Yield ``function(*job)`` for each job, each in a fresh process of its own, one after the other; with a bar.
+
+    For what must not be disturbed: a job finds nothing that another one left, and none runs beside it. ``spawn``
+    starts each process from nothing where a fork would do, as a GPU needs that this process has looked at. What a job
+    raises is raised here; one that is killed raises BrokenProcessPool.
+    """
+    tqdm.monitor_interval = 0  # no thread beside a fork
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" and not spawn else "spawn")
+    for job in tqdm(jobs, desc=label, leave=False, mininterval=1.0, dynamic_ncols=True):
+        with ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent) as pool:
+            result = pool.submit(function, *job).result()
+        yield result
+
+
+def allocate(mapped_from: int, kept: int) -> None:
+    """Fix what glibc does with freed memory, which it else decides by what was freed before.
+
+    Blocks of ``mapped_from`` bytes and more go back to the system when they are freed; of the others up to ``kept``
+    bytes stay for the next. Whatever is free now goes back. No other C library is touched.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim"):
+        mmap_threshold, trim_threshold = -3, -1
+        libc.mallopt(mmap_threshold, mapped_from)
+        libc.mallopt(trim_threshold, kept)
+        libc.malloc_trim(0)

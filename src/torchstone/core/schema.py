@@ -119,17 +119,33 @@ class Ensemble(Section):
     cells: dict[str, Cell] = Field(description="one row a data set: the stages resample@KEY and ensemble@KEY")
 
 
+Treatment = Literal[
+    "plain", "linear rate", "square-root rate", "equal updates", "ghost norm", "all three", "tuned", "control"
+]
+
+
 class Task(Section):
     """How networks learn one data set in the batch-size study; also a stage minima@KEY, cost@KEY and recommend@KEY."""
 
     replicates: int = Field(ge=2, description="the first so many of the data set's replicates")
     rows: int = Field(ge=4, description="training rows used, the first of each replicate")
+    hidden: list[Count] = Field(min_length=1, description="hidden widths, each batch-normalised and rectified")
     rule: Literal["sgd", "adam"] = Field(description="optimiser")
+    momentum: float = Field(ge=0.0, lt=1.0, description="of SGD; Adam has its own")
     learning_rate: float = Field(gt=0.0, description="rate of the plain arm, and of all arms at the reference size")
     rates: list[Annotated[float, Field(gt=0.0)]] = Field(
         min_length=1, description="rates among which the tuned arm chooses, beside the plain and the scaled ones"
     )
-    updates: Count = Field(description="updates of the equal-updates arms, about what the plain arm takes at the reference")
+    reference: int = Field(ge=2, description="the small batch, from which scaled rates and equal updates start")
+    ghost: int = Field(ge=2, description="rows that share their normalisation statistics in the ghost arms")
+    updates: Count = Field(
+        description="updates of the equal-updates arms, about what the plain arm takes at the reference"
+    )
+    target: float = Field(gt=0.0, description="training loss, in nats, below which nothing is left to gain")
+    patience: Count = Field(description="looks at the training loss without a new lowest one after which it is stuck")
+    most_updates: Count = Field(description="cap on the updates of a run to convergence")
+    most_epochs: Count = Field(description="cap on its epochs; the lower of the two counts")
+    arms: list[Treatment] = Field(min_length=1, description="what is done about a large batch; plain is nothing")
 
 
 class SweepCell(Section):
@@ -142,14 +158,6 @@ class SweepCell(Section):
 class Sweep(Section):
     """Batch size and sharp minima: what is trained."""
 
-    hidden: list[Count] = Field(min_length=1, description="hidden widths, each batch-normalised and rectified")
-    momentum: float = Field(ge=0.0, lt=1.0, description="of SGD")
-    reference: int = Field(ge=2, description="the small batch, from which scaled rates and equal updates start")
-    ghost: int = Field(ge=2, description="rows that share their normalisation statistics in the ghost arms")
-    target: float = Field(gt=0.0, description="training loss, in nats, below which nothing is left to gain")
-    patience: Count = Field(description="looks at the training loss without a new lowest one after which it is stuck")
-    most_updates: Count = Field(description="cap on the updates of a run to convergence")
-    most_epochs: Count = Field(description="cap on its epochs; the lower of the two counts")
     tasks: dict[str, Task] = Field(description="one row a data set")
     cells: dict[str, SweepCell] = Field(description="one row a data set and batch size: the stages sweep@KEY")
 
@@ -157,13 +165,19 @@ class Sweep(Section):
 class Minima(Section):
     """Batch size and sharp minima: what is measured around the minima."""
 
+    sizes: dict[str, list[int]] = Field(description="batch sizes whose minima are measured, by data set")
     eps: list[Annotated[float, Field(gt=0.0, lt=1.0)]] = Field(
         min_length=1, description="half-widths of Keskar's box; the first is the one of the converged value"
     )
     dimensions: Count = Field(description="of the random subspace")
     probes: int = Field(ge=2, description="Hutchinson's random vectors for the trace")
-    alphas: list[float] = Field(min_length=3, description="points on the line from the reference's minimum to the full set's")
+    alphas: list[float] = Field(
+        min_length=3, description="points on the line from the reference's minimum to the full set's"
+    )
     rescale: float = Field(gt=0.0, description="Dinh's factor on the last hidden layer")
+    learnt: Share = Field(
+        description="training accuracy from which a run counts in the correlation of sharpness and gap"
+    )
 
 
 class Cost(Section):
@@ -206,25 +220,22 @@ class Params(Section):
     @model_validator(mode="after")
     def _cells_are_prepared(self) -> Params:
         """Refuse a cell of a data set that does not exist or that ``prepare`` does not make."""
-        prepared = [name for name, row in self.prepare if row is not None]
         for name in self.ensemble.cells:
-            if name not in Prepare.model_fields:
-                raise ValueError(f"ensemble.cells.{name}: unknown data set; {near_miss(name, Prepare.model_fields)}")
-            if name not in prepared:
-                raise ValueError(f"ensemble.cells.{name}: not prepared; add a row prepare.{name}")
+            self._prepared(name, f"ensemble.cells.{name}")
         return self
 
     @model_validator(mode="after")
     def _tasks_fit_their_data(self) -> Params:
         """Refuse a task of a data set that ``prepare`` does not make, or that has fewer rows or replicates."""
         for name, task in self.sweep.tasks.items():
-            where, row = f"sweep.tasks.{name}", getattr(self.prepare, name, None)
-            if row is None:
-                raise ValueError(f"{where}: not prepared; add a row prepare.{name}")
+            where = f"sweep.tasks.{name}"
+            row = self._prepared(name, where)
             if task.replicates > row.replicates:
                 raise ValueError(f"{where}.replicates = {task.replicates}: prepare.{name} makes {row.replicates}")
             if isinstance(row, Generated) and task.rows > row.train:
                 raise ValueError(f"{where}.rows = {task.rows}: prepare.{name} makes {row.train} training rows")
+            if "plain" not in task.arms:
+                raise ValueError(f"{where}.arms: add 'plain': the other arms are compared with it")
             if name not in self.recommend.margins:
                 raise ValueError(f"recommend.margins: no row '{name}'; every task needs one")
         return self
@@ -235,18 +246,42 @@ class Params(Section):
         for key, cell in self.sweep.cells.items():
             where = f"sweep.cells.{key}"
             if cell.dataset not in self.sweep.tasks:
-                raise ValueError(f"{where}.dataset: no task '{cell.dataset}'; {near_miss(cell.dataset, self.sweep.tasks)}")
+                raise ValueError(
+                    f"{where}.dataset: no task '{cell.dataset}'; {near_miss(cell.dataset, self.sweep.tasks)}"
+                )
             if cell.batch > self.sweep.tasks[cell.dataset].rows:
                 rows = self.sweep.tasks[cell.dataset].rows
                 raise ValueError(f"{where}.batch = {cell.batch}: sweep.tasks.{cell.dataset} has {rows} rows")
             right = f"{cell.dataset}-b{cell.batch:04d}"
             if key != right:
                 raise ValueError(f"{where}: call it '{right}', after its data set and batch size")
-        for name in self.sweep.tasks:
-            if not self.sizes(name) or self.sweep.reference not in self.sizes(name):
-                right = f"{name}-b{self.sweep.reference:04d}"
+        for name, task in self.sweep.tasks.items():
+            if task.reference not in self.sizes(name):
+                right = f"{name}-b{task.reference:04d}"
                 raise ValueError(f"sweep.cells: add a row {right}: the other sizes are compared with the reference")
         return self
+
+    @model_validator(mode="after")
+    def _minima_are_trained(self) -> Params:
+        """Refuse minima of sizes that are not trained, and a task without those that every comparison needs."""
+        for name, task in self.sweep.tasks.items():
+            wanted, trained = self.minima.sizes.get(name, []), self.sizes(name)
+            for size in wanted:
+                if size not in trained:
+                    raise ValueError(f"minima.sizes.{name}: {size} is not trained; sweep.cells has {trained}")
+            missing = [size for size in dict.fromkeys((task.reference, max(trained))) if size not in wanted]
+            if missing:
+                raise ValueError(f"minima.sizes.{name}: add {missing[0]}: reference and largest size are compared")
+        return self
+
+    def _prepared(self, name: str, where: str) -> Generated | Finite | Fixed:
+        """Return the data set's row of ``prepare``; raises ValueError if there is none."""
+        if name not in Prepare.model_fields:
+            raise ValueError(f"{where}: unknown data set; {near_miss(name, Prepare.model_fields)}")
+        row: Generated | Finite | Fixed | None = getattr(self.prepare, name)
+        if row is None:
+            raise ValueError(f"{where}: not prepared; add a row prepare.{name}")
+        return row
 
     def sizes(self, dataset: str) -> list[int]:
         """Return the batch sizes of a task, rising."""

@@ -25,7 +25,7 @@ from torchstone.core.errors import InputError, near_miss
 from torchstone.core.files import digest, read_bytes, write_json
 from torchstone.core.fingerprint import fingerprint
 from torchstone.core.params import load_params
-from torchstone.core.processes import die_with_parent
+from torchstone.core.processes import KIB, MOST_HEAP, allocate, die_with_parent
 from torchstone.core.resume import SCRATCH, Resume, identity
 from torchstone.core.schema import Params
 
@@ -51,6 +51,13 @@ class Stage:
     def output(self, file: str) -> Path:
         """Return the path of one of this stage's outputs."""
         return Path("data", self.name, self.key, file)
+
+    def weights(self, group: str, key: str | None = None) -> Path:
+        """Return the path of networks that one stage trained for another, in a folder for each group that is read."""
+        path = Path("data", "weights", group, f"{key or self.key}.npz")
+        if key is not None:
+            self._inputs.append(path)
+        return path
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write ``metrics/<stage>/<key>.json``: nested scalars, an undefined one left out."""
@@ -175,6 +182,8 @@ def run(main: Callable[[Stage], None], keys: Callable[[Params], Iterable[str]] |
     specification = sys.modules["__main__"].__spec__
     name = specification.name.rsplit(".", 1)[-1] if specification else Path(sys.argv[0]).stem
     die_with_parent()
+    # Left to itself, glibc gives a large freed block back, and a training step takes it again page by page.
+    allocate(mapped_from=MOST_HEAP, kept=KIB**3)
     try:
         _work(name, sys.argv[1] if len(sys.argv) > 1 else None, main, keys)
     except (Exception, KeyboardInterrupt) as error:

@@ -31,7 +31,8 @@ class Batches:
 
     ``rows`` [replicate, position] are the training rows of each replicate, repeats included (a bootstrap sample is
     an index set with repeats); ``weights`` [replicate, position] go with them. The last batch of an epoch is smaller
-    if the size does not divide the rows, as is usual; ``size`` 0 or above the number of rows takes all in one batch.
+    if the size does not divide the rows, as is usual; with ``even`` such a batch is left out, so that every batch has
+    the same size and each epoch leaves out other rows. ``size`` 0 or above the number of rows takes all in one batch.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Batches:
         seed: int,
         names: Sequence[tuple[Name, ...]],
         weights: Tensor | None = None,
+        *,
+        even: bool = False,
     ) -> None:
         if len(names) != len(rows) or len(sets) != len(rows):
             raise ValueError(f"{len(rows)} index sets, {len(sets)} data sets and {len(names)} names do not match")
@@ -57,7 +60,7 @@ class Batches:
         self._seed, self._names = seed, list(names)
         self._epoch = -1
         self._order = torch.empty(0)
-        self.per_epoch = -(-rows.shape[1] // self._size)
+        self.per_epoch = rows.shape[1] // self._size if even else -(-rows.shape[1] // self._size)
 
     def _shuffle(self, epoch: int) -> None:
         count = self._rows.shape[1]

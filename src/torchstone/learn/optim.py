@@ -1,7 +1,8 @@
 """torch.optim on a whole population: one flat tensor, one fused call a step.
 
 The parameters of a population become views of one flat buffer, their gradients of another, so the optimiser sees a
-single tensor. Masks and learning rates may differ by replicate.
+single tensor. Masks and learning rates may differ by replicate. The rules are torch's functional ones: its optimiser
+classes load half of torch's compiler at their first step, over a second for every stage that trains.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch._dynamo  # torch.optim loads it at its first use, over a second; here it is paid once, before a fork
 from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 
 from torchstone.core.files import Arrays
 
@@ -64,7 +66,12 @@ class FlatOptimiser:
                 self._scale[part] = by_replicate.expand(leaf.shape).flatten()
         if self._mask is not None:
             self.flat.data *= self._mask
-        self._inner = _inner(self.flat, rule, common, momentum, weight_decay)
+        self._rule, self._rate, self._decay, self._momentum = rule, common, weight_decay, momentum
+        self._fused = device.type in {"cpu", "cuda", "mps"}
+        self._state: dict[str, Tensor] = {}
+        if rule == "adam":
+            self._state = {name: torch.zeros(total, device=device) for name in ("exp_avg", "exp_avg_sq")}
+            self._state["step"] = torch.zeros((), device=device)
 
     @property
     def gradient(self) -> Tensor:
@@ -82,37 +89,42 @@ class FlatOptimiser:
         if self._mask is not None:
             self.gradient.mul_(self._mask)
         if self._scale is None:
-            self._inner.step()
+            self._apply()
             return
         before = self.flat.detach().clone()
-        self._inner.step()
+        self._apply()
         self.flat.data.sub_(before).mul_(self._scale).add_(before)
+
+    def _apply(self) -> None:
+        """Take torch's step at the common rate, with its defaults for all that is not ours to set."""
+        if self._rule == "adam":
+            first, second, step = (self._state[name] for name in ("exp_avg", "exp_avg_sq", "step"))
+            adam(
+                [self.flat], [self.gradient], [first], [second], [], [step], foreach=False, fused=self._fused,
+                amsgrad=False, beta1=0.9, beta2=0.999, lr=self._rate, weight_decay=self._decay, eps=1e-8,
+                maximize=False,
+            )  # fmt: skip
+            return
+        buffers = [self._state.get("momentum_buffer")]
+        sgd(
+            [self.flat], [self.gradient], buffers, foreach=False, fused=self._fused, has_sparse_grad=False,
+            weight_decay=self._decay, momentum=self._momentum, lr=self._rate, dampening=0.0, nesterov=False,
+            maximize=False,
+        )  # fmt: skip
+        if buffers[0] is not None:
+            self._state["momentum_buffer"] = buffers[0]
 
     def state(self) -> Arrays:
         """Return parameters and optimiser state as arrays, for a checkpoint."""
         arrays: Arrays = {"parameters": self.flat.detach().cpu().numpy()}
-        for name, value in self._inner.state.get(self.flat, {}).items():
-            if isinstance(value, Tensor):
-                arrays[f"state-{name}"] = value.detach().cpu().numpy()
-        return arrays
+        return arrays | {f"state-{name}": value.cpu().numpy() for name, value in self._state.items()}
 
     @torch.no_grad()
     def restore(self, arrays: Arrays) -> None:
         """Put back what ``state`` returned."""
         self.flat.data.copy_(torch.from_numpy(arrays["parameters"]))
-        state = {
+        self._state = {
             name.removeprefix("state-"): torch.from_numpy(np.array(value)).to(self.flat.device)
             for name, value in arrays.items()
             if name.startswith("state-")
         }
-        if state:
-            self._inner.state[self.flat] = state
-
-
-def _inner(
-    flat: nn.Parameter, rule: Rule, learning_rate: float, momentum: float, weight_decay: float
-) -> torch.optim.Optimizer:
-    fused = flat.device.type in {"cpu", "cuda", "mps"}
-    if rule == "adam":
-        return torch.optim.Adam([flat], lr=learning_rate, weight_decay=weight_decay, fused=fused)
-    return torch.optim.SGD([flat], lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=fused)

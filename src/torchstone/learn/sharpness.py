@@ -47,6 +47,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.linalg import lstsq
 from scipy.optimize import Bounds, minimize
 
 from torchstone.core.rng import Name
@@ -87,7 +88,7 @@ def random_corners(count: int, dimensions: int, seed: int, *names: Name) -> Arra
 
 def coordinates(x: Vector, directions: Array) -> Vector:
     """Return A+ x, [dimension], of A [parameter, dimension] of any rank: the shortest least-squares solution."""
-    found: Vector = np.linalg.lstsq(directions, x, rcond=None)[0].astype(np.float64)
+    found: Vector = lstsq(directions, x, lapack_driver="gelsy", check_finite=False)[0].astype(np.float64)
     return found
 
 
@@ -144,6 +145,23 @@ def _checked(x: Vector, eps: float, directions: Array | None, starts: Sequence[V
     if any(np.shape(start) != widths.shape for start in starts):
         raise ValueError(f"a start must have {len(widths)} numbers, one a dimension of the box")
     return widths
+
+
+def published_sharpness(
+    loss_and_gradient: LossAndGradient,
+    x: Vector,
+    eps: float,
+    directions: Array | None = None,
+    iterations: int = ITERATIONS,
+) -> float:
+    """Return phi_x,f(eps, A) in per cent after the published ten iterations, and nothing beside it.
+
+    Arguments and errors are those of ``sharpness``, which takes some ten times as long for the converged value.
+    """
+    widths = _checked(x, eps, directions, ())
+    box = _Box(loss_and_gradient, x, widths, directions)
+    found = box.climb(np.zeros_like(widths), np.ones_like(widths), 1.0, iterations, 0.0)
+    return 100 * max(0.0, -float(found.fun)) / (1 + box.loss)
 
 
 def sharpness(

@@ -85,14 +85,59 @@ class MLPPopulation(nn.Module):
         self.replicates, self.widths = replicates, tuple(widths)
         pairs = pairwise(widths)
         self.layers = nn.ModuleList(LinearPopulation(replicates, a, b) for a, b in pairs)
+        self._close()
+
+    @torch.no_grad()
+    def _close(self) -> None:
+        self.layers[-1].bias[..., self.widths[-1] :] = CLOSED  # type: ignore[operator]
+
+    def empty(self, replicates: int) -> MLPPopulation:
+        """Return so many networks of this architecture, all zero."""
+        return MLPPopulation(replicates, self.widths)
+
+    @torch.no_grad()
+    def only(self, replicates: Sequence[int]) -> MLPPopulation:
+        """Return copies of these networks as a population of their own, in this one's precision and place."""
+        first = next(self.parameters())
+        chosen = self.empty(len(replicates)).to(first.device, first.dtype)
+        for mine, theirs in zip(chosen.parameters(), self.parameters(), strict=True):
+            mine.copy_(theirs[list(replicates)])
+        return chosen
+
+    def own_entries(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return views, [replicate, in, out] and [replicate, 1, out], of what is a network's own in padded tensors.
+
+        ``tensors`` are the parameters themselves or anything of their shapes and order, as gradients are.
+        """
+        layers: list[LinearPopulation] = list(self.layers)  # type: ignore[arg-type]
+        views = []
+        for layer, weight, bias in zip(layers, tensors[::2], tensors[1::2], strict=True):
+            views += [weight[:, : layer.inputs, : layer.outputs], bias[:, :, : layer.outputs]]
+        return views
+
+    @torch.no_grad()
+    def vectors(self) -> Tensor:
+        """Return every network as one vector without padding, [replicate, parameter]."""
+        return torch.cat([view.flatten(1) for view in self.own_entries(list(self.parameters()))], dim=1)
+
+    @torch.no_grad()
+    def load_vectors(self, vectors: Tensor) -> None:
+        """Take the parameters from [replicate, parameter]; raises ValueError on any other shape."""
+        views = self.own_entries(list(self.parameters()))
+        sizes = [view[0].numel() for view in views]
+        if vectors.shape != (self.replicates, sum(sizes)):
+            raise ValueError(
+                f"{tuple(vectors.shape)} numbers for {self.replicates} networks of {sum(sizes)} parameters"
+            )
+        for view, part in zip(views, torch.split(vectors, sizes, dim=1), strict=True):
+            view.copy_(part.reshape(view.shape))
 
     def initialise(self, generators: Sequence[torch.Generator], scheme: Init = "glorot_uniform") -> None:
         """Draw every replicate from its own stream, [replicate], so that none depends on its neighbours."""
         for replicate, generator in enumerate(generators):
             for layer in self.layers:
                 layer.initialise(replicate, generator, scheme)  # type: ignore[operator]
-        with torch.no_grad():
-            self.layers[-1].bias[..., self.widths[-1] :] = CLOSED  # type: ignore[operator]
+        self._close()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [replicate, sample, padded feature] to [replicate, sample, padded output].

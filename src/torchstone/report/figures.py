@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, ScalarFormatter
 
-from torchstone.report.plan import Colour, Figure, Panel
+from torchstone.report.axes import Styles, draw_panel
+from torchstone.report.plan import Colour, Figure
 
 PALETTE = {
     "blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "pink": "#CC79A7", "orange": "#E69F00",
@@ -18,9 +20,8 @@ PALETTE = {
 }  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 COLUMNS = 3
-INK = "#333333"
-PERCENT = FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %")
-Styles = Mapping[str, tuple[str, str]]
+LETTERS = 12.5  # of a legend, to an inch of the figure
+RAMP, PALEST = "viridis", 0.85  # from light (small) to dark (large), also in grey; beyond, too pale on white
 
 
 def styles(figures: Iterable[Figure], colours: Mapping[str, Colour] | None = None) -> dict[str, tuple[str, str]]:
@@ -45,89 +46,70 @@ def styles(figures: Iterable[Figure], colours: Mapping[str, Colour] | None = Non
     return given
 
 
+def by_x(figure: Figure, table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Give the labels that each x of the trials makes ("batch 32") steps of one ramp of colours, in the order of x."""
+    drawn = set(table["arm"]) - {label for panel in figure.panels for label in panel.labels()}
+    names = dict.fromkeys(name for panel in figure.panels for name, point in (panel.points or {}).items() if point.by)
+    given: dict[str, tuple[str, str]] = {}
+    for name in names:
+        ends = [label.removeprefix(f"{name} ") for label in drawn if label.startswith(f"{name} ")]
+        places = sorted((float(end), end) for end in ends)
+        for step, (_, end) in enumerate(places):
+            colour = colormaps[RAMP](PALEST * (1 - step / max(len(places) - 1, 1)))
+            given[f"{name} {end}"] = (to_hex(colour), MARKERS[step % len(MARKERS)])
+    return given
+
+
 def draw(figure: Figure, table: pd.DataFrame, style: Styles) -> Canvas:
     """Draw a figure, a panel a data set and one legend for all; the table must not be empty."""
     shown = set(table["panel"])
     panels = [panel for panel in figure.panels if panel.title in shown]
-    columns = min(COLUMNS, len(panels))
+    columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     spare = rows * columns - len(panels)
-    labels = [label for label in style if label in set(table["arm"])]
-    height = 2.75 * rows + (0.2 if spare else 0.28 * math.ceil(len(labels) / 4) + 0.2)
-    canvas = Canvas(figsize=(9.6 if columns > 1 else 5.6, height), layout="constrained")
+    looks = {**style, **by_x(figure, table)}
+    labels = [label for label in looks if label in set(table["arm"])]
+    width = 9.6 if columns > 1 else 5.6
+    abreast = _abreast(labels, width)
+    height = 2.75 * rows + (0.2 if spare else 0.28 * math.ceil(len(labels) / abreast) + 0.2)
+    canvas = Canvas(figsize=(width, height), layout="constrained")
     grid = list(canvas.subplots(rows, columns, squeeze=False).flat)
+    twins = []
     for place, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
-        part = table[table["panel"] == panel.title]
-        (_draw_curves if figure.kind == "curves" else _draw_points)(axes, figure, part, style)
-        _dress(axes, figure, panel)
-        if place % columns == 0 or panel.ylabel is not None:
+        twins.append(draw_panel(axes, figure, panel, table[table["panel"] == panel.title], looks, columns))
+        if place % columns == 0 or panel.ylabel is not None or figure.twin:
             axes.set_ylabel(panel.ylabel or figure.ylabel, fontsize=9.5)
         if place + columns >= len(panels):
             axes.set_xlabel(figure.xlabel, fontsize=9.5)
-    _legend(canvas, grid, len(panels), spare, labels)
+    _legend(canvas, grid, [twin for twin in twins if twin is not None], len(panels), labels, abreast)
     return canvas
 
 
-def _legend(canvas: Canvas, grid: list[Axes], used: int, spare: int, labels: Iterable[str]) -> None:
+def _abreast(labels: list[str], width: float) -> int:
+    """Return how many columns a legend may have below a figure of so many inches: four, or fewer if names are long."""
+    for columns in range(min(4, len(labels)), 1, -1):
+        rows = math.ceil(len(labels) / columns)
+        longest = [max(map(len, labels[first : first + rows])) for first in range(0, len(labels), rows)]
+        if sum(longest) + 7 * columns <= LETTERS * width:
+            return columns
+    return 1
+
+
+def _legend(
+    canvas: Canvas, grid: list[Axes], twins: list[Axes], used: int, labels: Iterable[str], abreast: int
+) -> None:
     """Put one legend for all panels into the cells that are left over, or below the panels if none are."""
-    handles = {text: handle for axes in grid for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    drawn = [*grid, *twins]
+    handles = {text: handle for axes in drawn for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     names = [label for label in labels if label in handles]
     chosen = [handles[name] for name in names]
+    spare = len(grid) - used
     for axes in grid[used:]:
         axes.set_axis_off()
     if not spare:
-        canvas.legend(chosen, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False, fontsize=9.5)
+        canvas.legend(chosen, names, loc="outside lower center", ncols=abreast, frameon=False, fontsize=9.5)
         return
     legend = grid[used].legend(
         chosen, names, loc="upper left", ncols=min(spare, 2), frameon=False, fontsize=9.5, borderaxespad=0
     )
     legend.set_in_layout(False)  # it may reach over both left-over cells without widening one
-
-
-def _dress(axes: Axes, figure: Figure, panel: Panel) -> None:
-    """Give a panel its title, grid and number format."""
-    axes.set_title(panel.title, fontsize=10.5, color=INK, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8.5, colors=INK)
-    if figure.percent if panel.percent is None else panel.percent:
-        axes.yaxis.set_major_formatter(PERCENT)
-        if figure.kind == "pairs":
-            axes.xaxis.set_major_formatter(PERCENT)
-    if figure.kind == "pairs":
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_locator(MaxNLocator(6))
-
-
-def _draw_curves(axes: Axes, figure: Figure, part: pd.DataFrame, style: Styles) -> None:
-    for label in [label for label in style if label in set(part["arm"])]:
-        line = part[part["arm"] == label].sort_values("x")
-        colour, marker = style[label]
-        if len(line) == 1:  # one model: a level line with its interval, along all members
-            axes.axhspan(line["low"].iloc[0], line["high"].iloc[0], color=colour, alpha=0.1, linewidth=0)
-            axes.axhline(line["y"].iloc[0], color=colour, linewidth=1.3, linestyle=(0, (5, 2)), label=label)
-            continue
-        axes.fill_between(line["x"], line["low"], line["high"], color=colour, alpha=0.16, linewidth=0)
-        axes.plot(line["x"], line["y"], color=colour, marker=marker, markersize=3.5, linewidth=1.4, label=label)
-    if figure.log:
-        axes.set_xscale("log")
-        last = float(part["x"].max())
-        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if tick <= last]
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-
-
-def _draw_points(axes: Axes, figure: Figure, part: pd.DataFrame, style: Styles) -> None:
-    for label in [label for label in style if label in set(part["arm"])]:
-        dots = part[part["arm"] == label]
-        colour, marker = style[label]
-        axes.scatter(dots["x"], dots["y"], s=26, color=colour, marker=marker, alpha=0.75, linewidths=0, label=label)
-    if figure.diagonal:
-        low = min(float(part["x"].min()), float(part["y"].min()))
-        high = max(float(part["x"].max()), float(part["y"].max()))
-        axes.axline((low, low), slope=1, color="#888888", linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
-        room = 0.06 * (high - low) or 0.01
-        axes.set_xlim(low - room, high + room)  # the same on both axes, so that the diagonal is one
-        axes.set_ylim(low - room, high + room)

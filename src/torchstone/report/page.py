@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from torchstone.report.advice import Advice
 from torchstone.report.plan import Plan
 from torchstone.report.readme import effect
 from torchstone.stats.records import shown
@@ -102,6 +104,27 @@ def region_text(record: dict[str, Any]) -> str:
     return f"above {shown(low, unit)}" if high is None else f"from {shown(low, unit)} to {shown(high, unit)}"
 
 
+def factor(value: float | None, unit: str) -> str:
+    """Say decades as the factor that they are; empty for any other unit."""
+    if value is None or unit != "decades":
+        return ""
+    return f"a factor of {_three_digits(10**value)}"
+
+
+def factors(record: dict[str, Any]) -> str:
+    """Say an effect in decades, and its interval, as factors; empty for any other unit."""
+    found = factor(record["estimate"], record["unit"])
+    if not found or record["low"] is None or record["high"] is None:
+        return found
+    low, high = (_three_digits(10 ** record[end]) for end in ("low", "high"))
+    each = " per doubling" if record["kind"] == "trend" else ""
+    return f"{found}{each} ({extent(record)}: {low} to {high})"
+
+
+def _three_digits(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,.12g}"
+
+
 def _ordered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put each correction right after the claim that it corrects."""
     names = {record["id"] for record in records}
@@ -125,14 +148,28 @@ def _number(value: float | None) -> str:
     return "below 0.001" if value < 0.001 else f"{value:.3f}" if math.isfinite(value) else "-"
 
 
-def page(plan: Plan, records: list[dict[str, Any]], figures: dict[str, str]) -> str:
-    """Return the whole page as HTML; ``figures`` maps a figure's name to its SVG."""
+def _corrections(records: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the ids of the claims that correct a claim, by its id."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        if record["corrects"]:
+            found[record["corrects"]].append(record["id"])
+    return dict(found)
+
+
+def page(
+    plan: Plan,
+    records: list[dict[str, Any]],
+    figures: dict[str, str],
+    advice: Mapping[str, Sequence[Advice]],
+) -> str:
+    """Return the whole page as HTML; ``figures`` maps a figure's name to its SVG, ``advice`` a study to its rows."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
         "strip": strip, "effect": effect, "extent": extent, "region": region_text, "p": _number, "shown": shown,
-        "made_by": made_by,
+        "made_by": made_by, "factor": factor, "factors": factors,
     }  # fmt: skip
     claims = [record for record in records if not record["control"]]
     titles = {figure.name: figure.title for study in plan.studies.values() for figure in study.figures}
@@ -144,6 +181,7 @@ def page(plan: Plan, records: list[dict[str, Any]], figures: dict[str, str]) -> 
         counts=Counter(record["verdict"] for record in claims),
         meaning=MEANING,
         kinds=KINDS,
-        corrected={record["corrects"]: record["id"] for record in claims if record["corrects"]},
+        corrected=_corrections(claims),
+        advice=advice,
         figures={name: inlined(svg, name, titles.get(name, name)) for name, svg in figures.items()},
     )

@@ -25,27 +25,36 @@ class Headline(Reading):
 
 
 class Point(Section):
-    """Where a replicate lies in a scatter plot."""
+    """Where a replicate lies in a scatter plot; with ``by: x`` once for each x of its arm, each with its own label."""
 
     x: Reading
     y: Reading
+    by: Literal["x"] | None = Field(
+        default=None, description="a label for each x: 'batch' becomes 'batch 32' and so on"
+    )
+    also: list[str] = Field(default=[], description="further arms that are drawn under the same labels")
+
+    @model_validator(mode="after")
+    def _x_is_given_once(self) -> Point:
+        if self.by is not None and (self.x.x is not None or self.y.x is not None):
+            raise ValueError("by: x takes every x; leave x out of the readings")
+        return self
+
+    def pairs(self) -> list[tuple[Reading, Reading]]:
+        """Return both readings for each arm."""
+        return [
+            (self.x, self.y),
+            *((self.x.model_copy(update={"arm": arm}), self.y.model_copy(update={"arm": arm})) for arm in self.also),
+        ]
 
 
-class Panel(Section):
-    """One part of a figure: trials of one data set.
+class Lines(Section):
+    """Curves over x: one ``metric`` of several ``arms``, or several ``metrics`` of one ``arm``, with plain labels."""
 
-    Curves: either one ``metric`` of several ``arms`` or several ``metrics`` of one ``arm``, each with a plain label.
-    """
-
-    title: str
-    trials: str
-    ylabel: str | None = Field(default=None, description="where it differs from the figure's")
-    percent: bool | None = Field(default=None, description="where it differs from the figure's")
     metric: str | None = None
     arms: dict[str, str] | None = None
     arm: str | None = None
     metrics: dict[str, str] | None = None
-    points: dict[str, Point] | None = None
 
     def lines(self) -> list[tuple[str, str, str]]:
         """Return (arm, metric, label) of each curve."""
@@ -55,9 +64,32 @@ class Panel(Section):
             return [(self.arm, metric, label) for metric, label in self.metrics.items()]
         return []
 
+
+class Right(Lines):
+    """What a panel draws against a second y axis, on its right: dashed."""
+
+    ylabel: str
+    trials: str | None = Field(default=None, description="where they differ from the panel's")
+    percent: bool = False
+    log: bool = Field(default=False, description="a logarithmic y axis, on the right")
+
+
+class Panel(Lines):
+    """One part of a figure: trials of one data set, as curves or as points."""
+
+    title: str
+    trials: str = Field(description="STAGE/KEY; * matches several keys, whose trials are put together")
+    ylabel: str | None = Field(default=None, description="where it differs from the figure's")
+    percent: bool | None = Field(default=None, description="where it differs from the figure's")
+    ylog: bool | None = Field(default=None, description="where it differs from the figure's")
+    right: Right | None = None
+    points: dict[str, Point] | None = None
+
     def labels(self) -> list[str]:
-        """Return the plain names of all that the panel may show."""
-        return [label for _, _, label in self.lines()] + list(self.points or {})
+        """Return the plain names of all that the panel may show, but for those that each x of the trials makes."""
+        curves = self.lines() + (self.right.lines() if self.right else [])
+        points = [label for label, point in (self.points or {}).items() if point.by is None]
+        return [label for _, _, label in curves] + points
 
 
 class Figure(Section):
@@ -69,10 +101,25 @@ class Figure(Section):
     caption: str
     xlabel: str
     ylabel: str
-    log: bool = False
+    log: bool = Field(default=False, description="a logarithmic x axis")
+    ylog: bool = Field(default=False, description="a logarithmic y axis; means are then those of the logarithm")
     diagonal: bool = True
-    percent: bool = Field(default=False, description="show shares times 100, pairs on both axes")
+    percent: bool = Field(default=False, description="show shares times 100; pairs on both axes, but for a log x axis")
+    marks: dict[float, str] = Field(default={}, description="upright lines at these x, each with its name")
     panels: list[Panel] = Field(min_length=1)
+
+    @property
+    def twin(self) -> bool:
+        """Whether a panel has a second y axis."""
+        return any(panel.right for panel in self.panels)
+
+    def ylog_of(self, panel: Panel) -> bool:
+        """Whether a panel's (left) y axis is logarithmic."""
+        return self.ylog if panel.ylog is None else panel.ylog
+
+    def percent_of(self, panel: Panel) -> bool:
+        """Whether a panel's (left) y axis shows shares times 100."""
+        return self.percent if panel.percent is None else panel.percent
 
     @model_validator(mode="after")
     def _panels_fit_the_kind(self) -> Figure:
@@ -81,6 +128,15 @@ class Figure(Section):
                 raise ValueError(f"panel '{panel.title}' of curves needs metric and arms, or arm and metrics")
             if self.kind == "pairs" and not panel.points:
                 raise ValueError(f"panel '{panel.title}' of pairs needs points")
+            if panel.right and (self.kind == "pairs" or not panel.right.lines()):
+                raise ValueError(
+                    f"panel '{panel.title}': right goes with curves and needs metric and arms, or arm and metrics"
+                )
+            twice = [label for label, count in Counter(panel.labels()).items() if count > 1]
+            if twice:
+                raise ValueError(f"panel '{panel.title}' gives the label '{twice[0]}' twice")
+            if self.kind == "pairs" and self.diagonal and (self.log or self.ylog_of(panel)):
+                raise ValueError("a diagonal needs linear axes; add diagonal: false")
         return self
 
 
@@ -91,6 +147,7 @@ class Study(Section):
     question: str
     method: str
     colours: dict[str, Colour] = Field(default={}, description="label to colour; other labels take what is left")
+    advice: str | None = Field(default=None, description="heading of the study's rows in reports/advice.json")
     figures: list[Figure]
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,13 @@ from torchstone.core.errors import InputError, near_miss
 from torchstone.core.files import rounded
 from torchstone.core.schema import Params
 from torchstone.core.trials import read_trials
-from torchstone.report.plan import Figure, Panel
+from torchstone.report.plan import Figure, Lines, Panel
 from torchstone.stats.compare import column
 from torchstone.stats.ledger import Reading
 
 LEVEL = 0.95
 COLUMNS = ["panel", "arm", "x", "y", "low", "high", "n"]
+Row = tuple[str, str, float, float, float, float, int]
 
 
 class Trials:
@@ -28,16 +31,15 @@ class Trials:
         self._read: dict[str, pd.DataFrame] = {}
 
     def of(self, name: str) -> pd.DataFrame | None:
-        """Return the table of STAGE/KEY, or None if the params have no such row."""
-        stage, key = name.split("/")
-        if key not in self._params.rows(stage):
+        """Return the table of STAGE/KEY, or None if the params have no such row; * puts several keys together."""
+        stage, pattern = name.split("/")
+        keys = [key for key in self._params.rows(stage) if fnmatchcase(key, pattern)]
+        if not keys:
             return None
-        if name not in self._read:
-            self._read[name] = read_trials(self._data / stage / key / "trials.csv")
-        return self._read[name]
-
-
-Row = tuple[str, str, float, float, float, float, int]
+        for key in keys:
+            if f"{stage}/{key}" not in self._read:
+                self._read[f"{stage}/{key}"] = read_trials(self._data / stage / key / "trials.csv")
+        return pd.concat([self._read[f"{stage}/{key}"] for key in keys], ignore_index=True)
 
 
 def reading(trials: pd.DataFrame, wanted: Reading, where: str) -> pd.Series[float] | None:
@@ -53,42 +55,98 @@ def reading(trials: pd.DataFrame, wanted: Reading, where: str) -> pd.Series[floa
         raise InputError(str(error).replace("claims.yaml: claim ", "studies.yaml: ", 1)) from None
 
 
-def _curves(panel: Panel, trials: pd.DataFrame, figure: str) -> list[Row]:
+def _over_x(trials: pd.DataFrame, arm: str, metric: str, where: str) -> pd.DataFrame:
+    """Return the rows of a metric that have an x; empty if the arm is absent, an error if only the metric is."""
+    of_arm = trials[(trials["arm"] == arm) & trials["x"].notna()]
+    chosen = of_arm[of_arm["metric"] == metric]
+    if chosen.empty and arm in set(trials["arm"]):
+        raise InputError(
+            f"studies.yaml: {where}: no '{metric}' of '{arm}' over x; {near_miss(metric, set(of_arm['metric']))}"
+        )
+    if chosen.duplicated(["x", "replicate"]).any():
+        raise InputError(
+            f"studies.yaml: {where}: '{metric}' of '{arm}' has several rows a replicate at one x; "
+            "let its trials name one data set"
+        )
+    return chosen
+
+
+def _mean(values: pd.Series[float], *, log: bool) -> tuple[float, float, float]:
+    """Return the mean and the ends of its interval; for a logarithmic axis those of the logarithm, taken back."""
+    scaled = np.log10(values.to_numpy(dtype="float64")) if log else values
+    n = len(values)
+    mean = float(scaled.mean())
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * scaled.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    low, high = mean - half, mean + half
+    return (10**mean, 10**low, 10**high) if log else (mean, low, high)
+
+
+def _curves(title: str, curves: Lines, trials: pd.DataFrame, where: str, *, log: bool) -> list[Row]:
+    """Return a row for each x of each curve; a value without a logarithm has no place on a logarithmic axis."""
     rows = []
-    for arm, metric, label in panel.lines():
-        of_arm = trials[trials["arm"] == arm]
-        chosen = of_arm[(of_arm["metric"] == metric) & of_arm["x"].notna()]
-        if chosen.empty and not of_arm.empty:
-            known = set(of_arm["metric"][of_arm["x"].notna()])
-            raise InputError(f"studies.yaml: {figure}: no '{metric}' of '{arm}' over x; {near_miss(metric, known)}")
+    for arm, metric, label in curves.lines():
+        chosen = _over_x(trials, arm, metric, where)
+        if log:
+            chosen = chosen[chosen["value"] > 0]
         for x, values in chosen.groupby("x")["value"]:
-            n = len(values)
-            mean = float(values.mean())
-            half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
-            rows.append((panel.title, label, float(str(x)), mean, mean - half, mean + half, n))
+            rows.append((title, label, float(str(x)), *_mean(values, log=log), len(values)))
     return rows
 
 
-def _points(panel: Panel, trials: pd.DataFrame, figure: str) -> list[Row]:
+def _points(figure: Figure, panel: Panel, trials: pd.DataFrame, where: str) -> list[Row]:
     rows = []
-    for label, point in (panel.points or {}).items():
-        x, y = (reading(trials, wanted, figure) for wanted in (point.x, point.y))
-        if x is None or y is None:
+    for name, point in (panel.points or {}).items():
+        pairs = [pair for pair in point.pairs() if {part.arm for part in pair} <= set(trials["arm"])]
+        if point.by is None:
+            rows += [(panel.title, name, x, y, y, y, 1) for pair in pairs for x, y in _both(pair, trials, where)]
             continue
-        for replicate in x.index.intersection(y.index).sort_values():
-            value = float(y.loc[replicate])
-            rows.append((panel.title, label, float(x.loc[replicate]), value, value, value, 1))
+        labelled = [(at, pair) for pair in pairs for at in _shared_x(pair, trials, where)]
+        for at, pair in sorted(labelled, key=lambda one: one[0]):
+            placed = [part.model_copy(update={"x": at}) for part in pair]
+            rows += [(panel.title, f"{name} {at:.12g}", x, y, y, y, 1) for x, y in _both(placed, trials, where)]
+    ylog = figure.ylog_of(panel)
+    return [row for row in rows if (row[2] > 0 or not figure.log) and (row[3] > 0 or not ylog)]
+
+
+def _shared_x(pair: Iterable[Reading], trials: pd.DataFrame, where: str) -> set[float]:
+    """Return the x at which both readings of a point have trials."""
+    x, y = (set(_over_x(trials, part.arm, part.metric, where)["x"]) for part in pair)
+    return x & y
+
+
+def _both(pair: Iterable[Reading], trials: pd.DataFrame, where: str) -> list[tuple[float, float]]:
+    """Return the place of each replicate that has both readings."""
+    x, y = (reading(trials, part, where) for part in pair)
+    if x is None or y is None:
+        return []
+    shared = x.index.intersection(y.index).sort_values()
+    return [(float(x.loc[replicate]), float(y.loc[replicate])) for replicate in shared]
+
+
+def _rows(figure: Figure, panel: Panel, trials: Trials, where: str) -> list[tuple[Row, str]]:
+    """Return the rows of a panel, each with the axis that it is drawn against."""
+    table = trials.of(panel.trials)
+    if table is None:
+        return []
+    if figure.kind == "pairs":
+        return [(row, "left") for row in _points(figure, panel, table, where)]
+    rows = [(row, "left") for row in _curves(panel.title, panel, table, where, log=figure.ylog_of(panel))]
+    right = panel.right
+    beside = None if right is None else trials.of(right.trials or panel.trials)
+    if right is not None and beside is not None:
+        rows += [(row, "right") for row in _curves(panel.title, right, beside, where, log=right.log)]
     return rows
 
 
 def figure_table(figure: Figure, trials: Trials) -> pd.DataFrame:
-    """Return what a figure draws: panel, arm (its label), x, y, low, high, n; curves have intervals of the mean."""
-    rows = []
-    for panel in figure.panels:
-        table = trials.of(panel.trials)
-        if table is not None:
-            rows += (_curves if figure.kind == "curves" else _points)(panel, table, f"figure {figure.name}")
-    frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+    """Return what a figure draws: panel, arm (its label), x, y, low, high, n; curves have intervals of the mean.
+
+    A figure with a second y axis has the column "axis" too, left or right.
+    """
+    rows = [row for panel in figure.panels for row in _rows(figure, panel, trials, f"figure {figure.name}")]
+    frame = pd.DataFrame([row for row, _ in rows], columns=pd.Index(COLUMNS))
     for name in ("x", "y", "low", "high"):
         frame[name] = [rounded(float(value), 8) for value in frame[name]]
+    if figure.twin:
+        frame["axis"] = [axis for _, axis in rows]
     return frame

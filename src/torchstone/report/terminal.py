@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from torchstone.core.files import read_json
-from torchstone.stats.records import shown
+from torchstone.report.readme import effect
 
 
 def verdict_lines(records: list[dict[str, Any]], width: int) -> list[str]:
     """Return one line a claim, cut to the terminal's width: id, verdict, effect with interval, sentence."""
     lines = []
     for record in records:
-        effect = ""
-        if record["estimate"] is not None:
-            low, high = (shown(record[name], record["unit"]) for name in ("low", "high"))
-            effect = f"{shown(record['estimate'], record['unit'])} [{low}, {high}]"
-        lines.append(f"{record['id']:<18} {record['verdict']:<14} {effect:<34} {record['sentence']}"[:width])
+        lines.append(f"{record['id']:<18} {record['verdict']:<14} {effect(record):<34} {record['sentence']}"[:width])
     return lines
 
 

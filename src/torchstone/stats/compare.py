@@ -53,18 +53,29 @@ def _at(rows: pd.DataFrame, reading: Reading, claim: str) -> pd.DataFrame:
     return rows[rows["x"] == float(reading.x)]
 
 
+def over_x(trials: pd.DataFrame, arm: str, metric: str, claim: str) -> pd.DataFrame:
+    """Return a metric of an arm as a table, [replicate, x], NaN where there is no trial; InputError if it has none."""
+    rows = trials[(trials["arm"] == arm) & (trials["metric"] == metric) & trials["x"].notna()]
+    if rows.empty:
+        raise InputError(f"claims.yaml: claim {claim}: no trials of '{metric}' of '{arm}' over x")
+    if rows.duplicated(["replicate", "x"]).any():
+        raise InputError(
+            f"claims.yaml: claim {claim}: '{metric}' of '{arm}' has several rows a replicate and x; "
+            "let its trials name one data set"
+        )
+    return rows.pivot(index="replicate", columns="x", values="value").astype("float64")
+
+
 def slopes(trials: pd.DataFrame, course: Course, claim: str) -> Values:
     """Return each replicate's least-squares slope over log2 x, signed so that the claimed way is positive."""
-    rows = trials[(trials["arm"] == course.arm) & (trials["metric"] == course.metric) & trials["x"].notna()]
-    if rows.empty:
-        raise InputError(f"claims.yaml: claim {claim}: no trials of '{course.metric}' of '{course.arm}' over x")
-    places = sorted(set(rows["x"]))
+    table = over_x(trials, course.arm, course.metric, claim)
+    places = sorted(float(x) for x in table.columns)
     if len(places) < 2 or places[0] <= 0:
         raise InputError(
             f"claims.yaml: claim {claim}: a trend needs '{course.metric}' of '{course.arm}' at two or more x above 0, "
             f"not at {places}"
         )
-    table = rows.pivot(index="replicate", columns="x", values="value").dropna()
+    table = table.dropna()
     doublings = np.log2(table.columns.to_numpy(dtype="float64"))
     centred = doublings - doublings.mean()
     slope = table.to_numpy(dtype="float64") @ centred / (centred @ centred)
@@ -83,7 +94,7 @@ def paired(trials: pd.DataFrame, claim: Claim) -> tuple[Values, int]:
     both = more.index.intersection(less.index).sort_values()
     lost = len(more.index.union(less.index)) - len(both)
     a, b = more.loc[both].to_numpy(dtype="float64"), less.loc[both].to_numpy(dtype="float64")
-    if claim.estimator == "mean":
+    if claim.estimator == "mean" or len(both) == 0:
         return np.asarray(a - b, dtype=np.float64), lost
     ratio = b.mean() / a.mean()
     return np.asarray(1 - ratio - (b - ratio * a) / a.mean(), dtype=np.float64), lost
@@ -91,7 +102,7 @@ def paired(trials: pd.DataFrame, claim: Claim) -> tuple[Values, int]:
 
 @dataclass(frozen=True)
 class Passage:
-    """How the replicates of a claim's arms fared at its gate: how many passed in all of them, and the lowest value."""
+    """How a claim fared at its gate: how many replicates (or x of a course) passed, of how many, the lowest value."""
 
     passed: int
     of: int
@@ -101,33 +112,36 @@ class Passage:
 def gated(trials: pd.DataFrame, claim: Claim) -> tuple[pd.DataFrame, Passage | None]:
     """Leave out what does not reach the claim's gate: replicates of a contrast, or whole x of a course.
 
-    A course is left the x at which every replicate passes, since a slope needs the same x in each. Raises InputError
-    if an arm has no trials of the gate's metric.
+    A course is left the x at which every replicate passes, since a slope needs the same x in each. Where the claim's
+    own metric is measured and the gate's is not, the gate is not reached. Raises InputError if an arm has no trials of
+    either metric, whoever passes.
     """
     if claim.gate is None:
         return trials, None
+    metric, least = claim.gate.metric, claim.gate.least
     if claim.course is not None:
-        of_arm = trials[(trials["arm"] == claim.course.arm) & (trials["metric"] == claim.gate.metric)]
-        lowest = of_arm.dropna(subset="x").groupby("x")["value"].min()
-        if lowest.empty:
-            raise InputError(f"claims.yaml: claim {claim.id}: no '{claim.gate.metric}' of '{claim.course.arm}' over x")
-        kept = lowest[lowest >= claim.gate.least]
-        inside = (trials["arm"] != claim.course.arm) | trials["x"].isna() | trials["x"].isin(kept.index)
-        return trials[inside], Passage(len(kept), len(lowest), float(lowest.min()))
+        arm = claim.course.arm
+        measured = over_x(trials, arm, claim.course.metric, claim.id)
+        values = over_x(trials, arm, metric, claim.id).reindex(index=measured.index, columns=measured.columns)
+        kept = values.columns[(values >= least).all(axis=0)]
+        inside = (trials["arm"] != arm) | trials["x"].isna() | trials["x"].isin(kept)
+        return trials[inside], Passage(len(kept), values.shape[1], float(values.min().min()))
     readings = [part for part in (claim.more, claim.less, claim.value) if part is not None]
-    values = [column(trials, part.model_copy(update={"metric": claim.gate.metric}), claim.id) for part in readings]
-    table = pd.concat(values, axis=1, join="inner")
-    passed = table.index[(table >= claim.gate.least).all(axis=1)]
-    passage = Passage(len(passed), len(table), float(table.to_numpy().min()))
-    return trials[trials["replicate"].isin(passed)], passage
+    measured = pd.concat([column(trials, part, claim.id) for part in readings], axis=1)
+    gates = [column(trials, part.model_copy(update={"metric": metric}), claim.id) for part in readings]
+    values = pd.concat(gates, axis=1).reindex(measured.index)
+    passed = values.index[(values >= least).all(axis=1)]
+    return trials[trials["replicate"].isin(passed)], Passage(len(passed), len(values), float(values.min().min()))
 
 
 def effects(trials: pd.DataFrame, claim: Claim) -> tuple[Values, int]:
     """Return the claim's effect, [replicate], and how many replicates had to be left out."""
+    if claim.course is None and claim.value is None:
+        return paired(trials, claim)
     if claim.course is not None:
-        everyone = trials[(trials["arm"] == claim.course.arm)]["replicate"].nunique()
-        values: Values = slopes(trials, claim.course, claim.id)
-        return values, int(everyone) - len(values)
-    if claim.value is not None:
-        return np.asarray(column(trials, claim.value, claim.id).sort_index(), dtype=np.float64), 0
-    return paired(trials, claim)
+        arm, values = claim.course.arm, slopes(trials, claim.course, claim.id)
+    else:
+        assert claim.value is not None
+        arm = claim.value.arm
+        values = np.asarray(column(trials, claim.value, claim.id).sort_index(), dtype=np.float64)
+    return values, int(trials[trials["arm"] == arm]["replicate"].nunique()) - len(values)

@@ -17,20 +17,25 @@ Evidence = tuple[Claim, pd.DataFrame, float]
 PUBLISHED_TRAIN, PUBLISHED_TEST = 60_000, 10_000  # rows of MNIST and of Fashion-MNIST
 
 
-def overlap_of(claim: Claim, dataset: str, params: Params) -> float:
-    """Return test/train of a claim whose replicates are splits of one finite set, 0 for fresh data.
+def overlap(dataset: str, params: Params) -> float:
+    """Return test/train of a data set whose replicates are splits of one finite set, 0 for fresh data.
 
     A published test set (``Fixed``) is shared by all replicates, and so are most of their training rows: splits too.
-    Raises InputError if the claim's design is not that of its data.
     """
+    row = getattr(params.prepare, dataset, None)
+    if isinstance(row, Fixed):
+        return PUBLISHED_TEST / (PUBLISHED_TRAIN - row.valid)
+    return row.test / (1 - row.test - row.valid) if isinstance(row, Finite) else 0.0
+
+
+def overlap_of(claim: Claim, dataset: str, params: Params) -> float:
+    """Return the overlap of a claim's replicates; raises InputError if its design is not that of its data."""
     row = getattr(params.prepare, dataset, None)
     is_finite = isinstance(row, Finite | Fixed)
     if is_finite != (claim.design == "splits") and row is not None:
         right = "splits" if is_finite else "fresh"
         raise InputError(f"claims.yaml: claim {claim.id}: design = {claim.design}: {dataset} has {right} replicates")
-    if isinstance(row, Fixed):
-        return PUBLISHED_TEST / (PUBLISHED_TRAIN - row.valid)
-    return row.test / (1 - row.test - row.valid) if isinstance(row, Finite) else 0.0
+    return overlap(dataset, params)
 
 
 def gather(claims: Sequence[Claim], params: Params, data: Path) -> tuple[list[Evidence], dict[str, str]]:

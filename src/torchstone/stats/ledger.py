@@ -83,7 +83,7 @@ class Claim(Section):
     @model_validator(mode="after")
     def _complete(self) -> Claim:
         needs: dict[str, tuple[str, ...]] = {
-            "direction": ("margin",) if self.value is not None else ("more", "less", "margin"),
+            "direction": ("value", "margin") if self.value is not None else ("more", "less", "margin"),
             "equivalence": ("more", "less", "margin"),
             "magnitude": ("more", "less", "margin", "size", "tolerance"),
             "trend": ("course", "margin"),
@@ -92,6 +92,11 @@ class Claim(Section):
         missing = [name for name in needs[self.kind] if getattr(self, name) is None]
         if missing:
             raise ValueError(f"a claim of kind '{self.kind}' needs {', '.join(missing)}")
+        columns = ("more", "less", "course", "value")
+        spare = [name for name in columns if getattr(self, name) is not None and name not in needs[self.kind]]
+        if spare:
+            beside = " beside its value" if self.kind == "direction" and self.value is not None else ""
+            raise ValueError(f"a claim of kind '{self.kind}' takes no {', '.join(spare)}{beside}")
         if self.kind == "equivalence" and self.margin is not None and self.margin <= 0:
             raise ValueError("an equivalence needs a margin above 0")
         if self.estimator == "every" and self.kind != "exact":

@@ -59,6 +59,8 @@ def note_of(finding: Finding, settings: Judge) -> str:
         parts.append(f"{finding.lost} replicates had to be left out, one of their arms having no value")
     if finding.passage is not None and finding.passage.passed < 2:
         parts.append("too few reach the gate to compare")
+    elif finding.n == 0:
+        parts.append("none is left to compare")
     elif finding.n < 2:
         parts.append("one replicate has no interval")
     return "; ".join(parts)
@@ -69,11 +71,12 @@ def gate_of(finding: Finding) -> str:
     gate, passage = finding.claim.gate, finding.passage
     if gate is None or passage is None:
         return ""
-    what = "batch sizes" if finding.claim.course else "replicates"
+    each, what = ("replicate", "values of x") if finding.claim.course else ("arm", "replicates")
     name = gate.metric.replace("_", " ")
+    lowest = "" if math.isnan(passage.lowest) else f", the lowest is {passage.lowest:.1%}"
     return (
-        f"{name} of at least {gate.least:.1%} in every arm: reached by {passage.passed} of {passage.of} {what}, "
-        f"the lowest is {passage.lowest:.1%}"
+        f"{name} of at least {gate.least:.1%} in every {each}: reached by {passage.passed} of {passage.of} {what}"
+        f"{lowest}"
     )
 
 

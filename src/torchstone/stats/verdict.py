@@ -46,14 +46,15 @@ class Finding:
 def measure(claim: Claim, trials: pd.DataFrame, overlap: float, settings: Judge, seed: int) -> Finding:
     """Estimate the effect of one claim with its interval and raw, two-sided p-values."""
     trials, passage = gated(trials, claim)
-    if passage is not None and passage.passed < 2:
-        return Finding(claim, math.nan, -math.inf, math.inf, 0, 0, None, None, None, None, None, passage)
-    return replace(_measured(claim, trials, overlap, settings, seed), passage=passage)
+    is_stopped = passage is not None and passage.passed < 2
+    values, lost = (np.empty(0), 0) if is_stopped else effects(trials, claim)
+    if len(values) == 0:
+        return Finding(claim, math.nan, -math.inf, math.inf, 0, lost, None, None, None, None, None, passage)
+    return replace(_measured(claim, Sample(values, overlap), lost, settings, seed), passage=passage)
 
 
-def _measured(claim: Claim, trials: pd.DataFrame, overlap: float, settings: Judge, seed: int) -> Finding:
-    values, lost = effects(trials, claim)
-    sample = Sample(values, overlap)
+def _measured(claim: Claim, sample: Sample, lost: int, settings: Judge, seed: int) -> Finding:
+    values = sample.values
     if claim.estimator == "every":
         return Finding(
             claim, float(np.abs(values).max()) if _two_sided(claim) else sample.mean,
@@ -117,7 +118,7 @@ def decide(finding: Finding, alpha: float) -> Verdict:
     """Return the verdict of a finding whose p-values are already adjusted."""
     claim = finding.claim
     region_low, region_high = claim.region
-    if claim.estimator == "every":
+    if claim.estimator == "every" and finding.n > 0:
         return "supported" if region_low <= finding.low and finding.high <= region_high else "refuted"
     if finding.n < 2 or finding.p_for is None or finding.p_against is None:
         return "inconclusive"
