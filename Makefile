@@ -52,4 +52,5 @@ lock: ## write requirements.lock anew from pyproject.toml
 	@sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock
 
 benchmark: install ## speed against peers and against the machine's limit
+	python -m benchmarks.engine
 	python -m benchmarks.bagging

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from torchstone.core.errors import InputError
 from torchstone.core.files import read_arrays
 from torchstone.core.stage import Stage, run
 from torchstone.core.trials import Trial, from_arrays, write_trials
@@ -25,18 +26,23 @@ def main(stage: Stage) -> None:
     minima = []
     for batch in sorted(params.minima.sizes[dataset]):
         found = read_arrays(stage.weights(dataset, f"{dataset}-b{batch:04d}"))
-        for arm in MEASURED:
-            if arm in found and not found[f"{arm}/failed"].any():
-                minima.append(
-                    Minimum(arm, batch, found[arm], found[f"{arm}/train_accuracy"], found[f"{arm}/gap"])
-                )  # fmt: skip
+        for arm in [arm for arm in MEASURED if arm in found]:
+            if not found[f"{arm}/failed"].any():
+                scores = (found[f"{arm}/{name}"] for name in ("train_accuracy", "train_loss", "gap"))
+                minima.append(Minimum(arm, batch, found[arm], *scores))
+            elif arm == "plain" and batch in {task.reference, max(params.minima.sizes[dataset])}:
+                lost = int(found[f"{arm}/failed"].sum())
+                raise InputError(
+                    f"params.yaml: sweep.tasks.{dataset}.learning_rate = {task.learning_rate}: {lost} plain replicates "
+                    f"failed at batch size {batch}, which all others are compared with; take a lower rate"
+                )
     named = {name: (function, arguments) for name, function, arguments in jobs(ground, minima, task.reference)}
     workers = None if device == "cpu" else 1
     pieces = stage.resume().pieces(measure, named, label=f"minima@{dataset}", workers=workers)
     trials = [trial for arrays in pieces for trial in from_arrays(arrays)]
     phi = f"phi_full_{params.minima.eps[0]:g}"
     sharpness = {(t.arm, int(t.x), t.replicate): t.value for t in trials if t.metric == phi and t.x is not None}
-    trials += rank_correlations(minima, sharpness, params.minima.learnt)
+    trials += rank_correlations(minima, sharpness, task.target)
     for minimum in minima:
         for metric in ("train_accuracy", "gap"):
             values = np.asarray(getattr(minimum, metric))

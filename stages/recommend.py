@@ -30,7 +30,7 @@ def main(stage: Stage) -> None:
         choices = [choose(sweep, cost, arm, reference, margin, alpha, overlap(dataset, params)) for arm in arms]
         trials = [*regret_trials(sweeps, dataset), *choice_trials(choices)]
         write_trials(Path("data", stage.name, dataset, "trials.csv"), "batch-size", trials)
-        sentences = [sentence(choice, reference, max(params.sizes(dataset)), margin) for choice in choices]
+        sentences = [sentence(choice, reference, params.sweep.tasks[dataset].rows, margin) for choice in choices]
         advice.append({"title": dataset, "text": sentences[0], "note": " ".join(sentences[1:])})
     write_json(Path("reports/advice.json"), {"studies": {"batch-size": advice}})
 

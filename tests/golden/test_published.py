@@ -36,7 +36,8 @@ def test_no_error_on_waveform_is_below_bayes() -> None:
 
 
 def test_theorems_hold_and_controls_are_not_supported(records: dict[str, dict[str, Any]]) -> None:
-    assert [records[name]["verdict"] for name in ("E1", "E9", "E12", "E12-trees")] == ["supported"] * 4
+    theorems = ("E1", "E9", "E12", "E12-trees", "D1", "D1-phi", "D1-eigenvalue")
+    assert [records[name]["verdict"] for name in theorems] == ["supported"] * len(theorems)
     controls = [claim for claim in records.values() if claim["control"]]
     assert controls
     assert all(claim["verdict"] != "supported" for claim in controls)

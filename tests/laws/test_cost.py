@@ -28,6 +28,7 @@ from torchstone.studies.batchsize.cost import (
     gain_at_the_top,
     measure,
     measurements,
+    memory_exponent,
     memory_line,
     saturation,
     trials,
@@ -36,7 +37,7 @@ from torchstone.studies.batchsize.cost import (
 SIZES = np.array([1, 4, 16, 64, 256, 1024, 4096, 16384])
 NETWORK = {"throughput", "log2_throughput", "epoch_seconds", "step_seconds", "peak_bytes"}
 FIT = {
-    "memory_linearity", "bytes_a_row", "bytes_fixed", "gain_at_the_top",
+    "memory_linearity", "memory_exponent", "bytes_a_row", "bytes_fixed", "gain_at_the_top",
     "limit_throughput", "half_saturation", "saturation",
 }  # fmt: skip
 
@@ -91,7 +92,14 @@ def test_the_gain_at_the_top_is_that_of_one_doubling_in_any_order() -> None:
     assert gain_at_the_top([8, 16], [7, 7]) == 0
 
 
-@pytest.mark.parametrize("fit", [memory_line, saturation, gain_at_the_top])
+@pytest.mark.parametrize("exponent", [0.8, 1.0, 1.3])
+def test_the_exponent_of_memory_tells_a_line_from_a_power_which_r_squared_does_not(exponent: float) -> None:
+    peaks = 2311 * SIZES.astype(np.float64) ** exponent
+    assert memory_exponent(SIZES, peaks) == pytest.approx(exponent)
+    assert memory_line(SIZES, peaks)["memory_linearity"] > 0.98
+
+
+@pytest.mark.parametrize("fit", [memory_line, saturation, gain_at_the_top, memory_exponent])
 @pytest.mark.parametrize("sizes", [[], [8], [8, 8]])
 def test_a_fit_needs_two_sizes(fit: partial[object], sizes: list[int]) -> None:
     with pytest.raises(ValueError, match="needs two different ones"):

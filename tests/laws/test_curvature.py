@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from tests.laws.plain import WIDTHS, exact, measure_of, nets, unchanged
+from torchstone.core.streams import stream
 from torchstone.learn.curvature import Hessian, largest_eigenvalues, probes, traces
+from torchstone.learn.losses import cross_entropy
 from torchstone.nets.population import MLPPopulation
 
 
@@ -143,3 +145,14 @@ def test_what_has_no_curvature_is_refused() -> None:
     x[1, 0, 0] = torch.nan
     with pytest.raises(ValueError, match=r"replicate \[1\] is not finite"):
         Hessian(population, x, y)
+
+
+@pytest.mark.parametrize("widths", [(3, 5, 2), (4, 3), (5, 4, 6, 3), (17, 20, 18, 5)], ids=str)
+def test_the_written_out_product_is_autograds(widths: tuple[int, ...]) -> None:
+    population, x, y = nets(widths, range(3))
+    written = Hessian(population, x, y)
+    graph = Hessian(population, x, y, measure=lambda outputs, labels: cross_entropy(outputs, labels))
+    for name in range(4):
+        v = torch.randn(3, written.parameters, dtype=torch.float64, generator=stream(0, "v", name))
+        assert torch.allclose(written.product(v), graph.product(v), rtol=1e-10, atol=1e-14)
+    assert unchanged(population, nets(widths, range(3))[0])

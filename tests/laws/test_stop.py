@@ -37,7 +37,7 @@ ensemble:
       epochs: 60
       arms: {tree: [bagging], mlp: [deep, bootstrapped-deep]}
 sweep: {tasks: {}, cells: {}}
-minima: {sizes: {}, eps: [0.001], dimensions: 5, probes: 2, alphas: [0.0, 0.5, 1.0], rescale: 10.0, learnt: 0.99}
+minima: {sizes: {}, eps: [0.001], dimensions: 5, probes: 2, alphas: [0.0, 0.5, 1.0], rescale: 10.0}
 cost: {sizes: [1, 2, 4, 8], repeats: 2, seconds: 0.01}
 recommend: {margins: {}}
 judge: {alpha: 0.05, power: 0.8, draws: 999}

@@ -53,7 +53,7 @@ sweep:
     waveform-b0024: {dataset: waveform, batch: 24}
     waveform-b0006: {dataset: waveform, batch: 6}
 minima: {sizes: {waveform: [6, 24]}, eps: [0.001], dimensions: 7, probes: 2, alphas: [0.0, 0.5, 1.0],
-         rescale: 10.0, learnt: 0.99}
+         rescale: 10.0}
 cost: {sizes: [1, 2, 4, 8], repeats: 3, seconds: 0.01}
 recommend: {margins: {waveform: 0.01}}
 judge: {alpha: 0.05, power: 0.8, draws: 999}
@@ -156,7 +156,7 @@ def test_a_mistyped_key_is_named_with_the_key_that_was_meant(path: Path, old: st
         ("batch: 6}", "batch: 1}", "sweep.cells.waveform-b0006.batch = 1: Input should be greater than or equal to 2"),
         ("eps: [0.001]", "eps: [1.0]", "minima.eps.0 = 1.0: "),
         ("alphas: [0.0, 0.5, 1.0]", "alphas: [0.0, 1.0]", "minima.alphas = [0.0, 1.0]: "),
-        ("learnt: 0.99", "learnt: 1.0", "minima.learnt = 1.0: "),
+        ("reference: 6", "reference: 16", "sweep.tasks.waveform.reference = 16: more than half of its 30 rows"),
         ("sizes: [1, 2, 4, 8]", "sizes: [1, 2, 4]", "cost.sizes = [1, 2, 4]: "),
         ("repeats: 3", "repeats: 1", "cost.repeats = 1: "),
         ("{waveform: 0.01}", "{waveform: 0.0}", "recommend.margins.waveform = 0.0: "),

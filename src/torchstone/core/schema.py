@@ -172,12 +172,9 @@ class Minima(Section):
     dimensions: Count = Field(description="of the random subspace")
     probes: int = Field(ge=2, description="Hutchinson's random vectors for the trace")
     alphas: list[float] = Field(
-        min_length=3, description="points on the line from the reference's minimum to the full set's"
+        min_length=3, description="points on the line from the reference's minimum to that of the largest size"
     )
     rescale: float = Field(gt=0.0, description="Dinh's factor on the last hidden layer")
-    learnt: Share = Field(
-        description="training accuracy from which a run counts in the correlation of sharpness and gap"
-    )
 
 
 class Cost(Section):
@@ -234,6 +231,8 @@ class Params(Section):
                 raise ValueError(f"{where}.replicates = {task.replicates}: prepare.{name} makes {row.replicates}")
             if isinstance(row, Generated) and task.rows > row.train:
                 raise ValueError(f"{where}.rows = {task.rows}: prepare.{name} makes {row.train} training rows")
+            if 2 * task.reference > task.rows:
+                raise ValueError(f"{where}.reference = {task.reference}: more than half of its {task.rows} rows")
             if "plain" not in task.arms:
                 raise ValueError(f"{where}.arms: add 'plain': the other arms are compared with it")
             if name not in self.recommend.margins:

@@ -2,16 +2,17 @@
 
 The losses of a population are summed before they are differentiated, and no replicate's loss depends on another's
 parameters. So the Hessian of the sum is block diagonal, and one product with a vector that holds a direction for each
-replicate gives every replicate's H v. The product is a double backward (Pearlmutter 1994), H v = d(g . v)/dx; the
-graph of the first backward is built once and kept. It runs over all data it is given: on small batches the largest
-eigenvalue varies tenfold, so give it the full training set. Memory: a few dozen times the activations
-[replicate, sample, unit] of the whole population; where that is too much, take the replicates in chunks.
+replicate gives every replicate's H v. The product is a double backward, H v = d(g . v)/dx; the graph of the first
+backward is built once and kept. For plain MLPs under cross-entropy it is written out (``nets/pearlmutter.py``). It
+runs over all data it is given: on small batches the largest eigenvalue varies tenfold, so give it the full training
+set. Memory: a few dozen times the activations [replicate, sample, unit] of the whole population; where that is too
+much, take the replicates in chunks.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,10 +25,29 @@ from torchstone.core.rng import Name
 from torchstone.core.streams import stream
 from torchstone.learn.landscape import Array, Measure
 from torchstone.learn.losses import cross_entropy
+from torchstone.nets.pearlmutter import CrossEntropyCurvature
 from torchstone.nets.population import MLPPopulation, pad_features
 
 Names = Sequence[tuple[Name, ...]]
 Criterion = Literal["residual", "change"]
+Product = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+
+
+def _double_backward(losses: Tensor, leaves: Sequence[Tensor]) -> Product:
+    """Return v -> H v by autograd, for any network and loss; the graph of the gradient is built once and kept."""
+    gradients = torch.autograd.grad(losses.sum(), leaves, create_graph=True, materialize_grads=True)
+    moving = [place for place, part in enumerate(gradients) if part.requires_grad]  # of the others H is 0
+
+    def multiply(directions: Sequence[Tensor]) -> Sequence[Tensor]:
+        return torch.autograd.grad(
+            [gradients[place] for place in moving],
+            leaves,
+            [directions[place] for place in moving],
+            retain_graph=True,
+            materialize_grads=True,
+        )
+
+    return multiply
 
 
 class Hessian:
@@ -52,13 +72,20 @@ class Hessian:
         self.replicates, self.dtype = population.replicates, dtype
         self._leaves = list(self.population.parameters())
         self.device = self._leaves[0].device
-        losses = measure(self.population(pad_features(x).to(dtype)), y.to(dtype) if y.is_floating_point() else y)
+        inputs = pad_features(x).to(dtype)
+        targets = y.to(dtype) if y.is_floating_point() else y
+        is_written_out = type(population) is MLPPopulation and measure is cross_entropy
+        with torch.set_grad_enabled(not is_written_out):
+            losses = measure(self.population(inputs), targets)
         if not torch.isfinite(losses).all():
             where = torch.nonzero(~torch.isfinite(losses)).flatten().tolist()
             raise ValueError(f"the loss of replicate {where} is not finite: it has no Hessian")
-        self._gradients = torch.autograd.grad(losses.sum(), self._leaves, create_graph=True, materialize_grads=True)
+        self._multiply: Product = (
+            CrossEntropyCurvature(self.population, inputs, targets).product
+            if is_written_out
+            else _double_backward(losses, self._leaves)
+        )
         self._directions = [torch.zeros_like(leaf, requires_grad=False) for leaf in self._leaves]
-        self._moving = [place for place, part in enumerate(self._gradients) if part.requires_grad]  # others: H is 0
         self._slots = self.population.own_entries(self._directions)
         self._sizes = [slot[0].numel() for slot in self._slots]
         self.parameters = sum(self._sizes)
@@ -67,13 +94,7 @@ class Hessian:
         """Return H v of every replicate, [replicate, parameter], for v [replicate, parameter]."""
         for slot, part in zip(self._slots, torch.split(v, self._sizes, dim=1), strict=True):
             slot.copy_(part.reshape(slot.shape))
-        products = torch.autograd.grad(
-            [self._gradients[place] for place in self._moving],
-            self._leaves,
-            [self._directions[place] for place in self._moving],
-            retain_graph=True,
-            materialize_grads=True,
-        )
+        products = self._multiply(self._directions)
         return torch.cat([part.flatten(1) for part in self.population.own_entries(products)], dim=1)
 
     def streams(self, seed: int, what: str, names: Names) -> list[torch.Generator]:

@@ -100,7 +100,7 @@ def rescaled(population: MLPPopulation, alpha: float) -> MLPPopulation:
         W2 relu(W1 x + b1) + b2  =  (W2 / a) relu(a W1 x + a b1) + b2.
 
     Outputs stay as they were to rounding (to the bit if alpha is a power of 2), while the Hessian H becomes
-    T^-1 H T^-1 with T = diag(alpha on layer 1, 1 / alpha on the weights of layer 2, 1 elsewhere): its largest
+    T^-1 H T^-1 with T = diag(alpha on what grew, 1 / alpha on what shrank, 1 elsewhere): its largest
     eigenvalue grows without bound as alpha does, or as it shrinks. Raises ValueError if alpha is not a positive
     number, or if there is one layer only.
     """

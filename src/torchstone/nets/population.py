@@ -20,6 +20,7 @@ from torch import Tensor, nn
 LANE = 16
 CLOSED = -1e9
 CHUNK = 25
+LARGE = 100_000  # parameters from which a network gains nothing by being trained beside others (docs/performance.md)
 
 Init = Literal["glorot_uniform", "glorot_normal", "kaiming_normal"]
 

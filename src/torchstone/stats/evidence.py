@@ -20,7 +20,8 @@ PUBLISHED_TRAIN, PUBLISHED_TEST = 60_000, 10_000  # rows of MNIST and of Fashion
 def overlap(dataset: str, params: Params) -> float:
     """Return test/train of a data set whose replicates are splits of one finite set, 0 for fresh data.
 
-    A published test set (``Fixed``) is shared by all replicates, and so are most of their training rows: splits too.
+    A published test set (``Fixed``) is shared by all replicates, and so are most of their training rows: splits too,
+    for want of a better correction. An interval is then about this test set, and about starts and orders on it.
     """
     row = getattr(params.prepare, dataset, None)
     if isinstance(row, Fixed):

@@ -174,6 +174,17 @@ def memory_line(sizes: npt.ArrayLike, peaks: npt.ArrayLike) -> dict[str, float]:
     return found
 
 
+def memory_exponent(sizes: npt.ArrayLike, peaks: npt.ArrayLike) -> float:
+    """Return the slope of log peak bytes over log rows in the upper half of the sizes: 1 is in proportion.
+
+    R squared of a line is decided by the largest size and close to 1 for B^1.3 too; the exponent is not. Raises
+    ValueError on fewer than two sizes.
+    """
+    rows, held = _columns(sizes, peaks)
+    upper = np.argsort(rows)[-max(2, len(rows) // 2) :]
+    return float(linregress(np.log(rows[upper]), np.log(held[upper])).slope)
+
+
 def gain_at_the_top(sizes: npt.ArrayLike, throughputs: npt.ArrayLike) -> float:
     """Return by what share a doubling of the batch raises samples a second [size], between the two largest sizes.
 
@@ -225,6 +236,7 @@ def trials(measured: Sequence[Measurement], rows: int) -> list[Trial]:
         own = [one for one in measured if one.repeat == repeat]
         sizes = [one.size for one in own]
         fits = memory_line(sizes, [one.peak_bytes for one in own])
+        fits["memory_exponent"] = memory_exponent(sizes, [one.peak_bytes for one in own])
         fits |= saturation(sizes, [one.step_seconds for one in own])
         fits["gain_at_the_top"] = gain_at_the_top(sizes, [one.size / one.step_seconds for one in own])
         found += [Trial("fit", None, repeat, metric, value) for metric, value in fits.items()]

@@ -2,7 +2,8 @@
 
 Keskar et al. (2017) measure sharpness by phi (``learn/sharpness.py``) and show the loss on the line from the small
 batch's minimum to the large one's. The training loss here is that of the whole training set, normalised by its own
-statistics. The points of comparison have about the same training loss, since a smaller loss alone makes phi smaller.
+statistics. The plain runs that are compared ended at about the same training loss, since a smaller loss alone makes
+phi smaller; runs with a scaled rate may end below it, and the correlation with the gap leaves such runs out.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from torchstone.learn.curvature import Hessian, largest_eigenvalues, traces
 from torchstone.learn.landscape import interpolated_losses, loss_and_gradient, rescaled, true_parameters
 from torchstone.learn.sharpness import published_sharpness, random_directions, sharpness
 from torchstone.nets.normalised import NormalisedPopulation
-from torchstone.nets.population import MLPPopulation, pad_features
-from torchstone.studies.batchsize.noise import noise_scale
+from torchstone.nets.population import CHUNK, LARGE, MLPPopulation, chunks, pad_features
+from torchstone.studies.batchsize.noise import gradient_noise
 from torchstone.studies.batchsize.training import Labels, Rows
 
 TOLERANCE, MOST_STEPS = 1e-4, 300  # of Lanczos' method
@@ -66,6 +67,7 @@ class Minimum:
     batch: int
     vectors: npt.NDArray[np.float32]
     train_accuracy: npt.NDArray[np.float64]
+    train_loss: npt.NDArray[np.float64]
     gap: npt.NDArray[np.float64]
 
 
@@ -75,8 +77,8 @@ def positive(arm: str, x: float | None, replicate: int, metric: str, value: floa
     return [*found, Trial(arm, x, replicate, f"log10_{metric}", float(np.log10(value)))] if value > 0 else found
 
 
-def sharp(ground: Ground, minimum: Minimum, replicate: int, in_full: bool) -> Arrays:
-    """Measure phi of one network; ``in_full`` adds the other box sizes, the subspace and the converged values."""
+def sharp(ground: Ground, minimum: Minimum, replicate: int, in_full: bool, converged: bool) -> Arrays:
+    """Measure phi of one network; ``in_full`` adds other box sizes and the subspace, ``converged`` the maximum."""
     single = ground.population(minimum.vectors[replicate : replicate + 1])
     x, y = ground.rows("train")
     f, vector = loss_and_gradient(single, 0, x[replicate], y[replicate]), true_parameters(single, 0)
@@ -89,9 +91,10 @@ def sharp(ground: Ground, minimum: Minimum, replicate: int, in_full: bool) -> Ar
             len(vector), ground.seed, *ground.names()[replicate], dimensions=settings.dimensions
         )
         for space, matrix in (("full", None), ("subspace", directions)):
-            both = sharpness(f, vector, first, matrix, tolerance=GAIN)
-            found[f"phi_{space}_{first:g}"], found[f"phi_{space}_converged"] = both.phi, both.converged
-            for eps in settings.eps[1:]:
+            if converged:
+                highest = sharpness(f, vector, first, matrix, tolerance=GAIN)
+                found[f"phi_{space}_converged"] = highest.converged
+            for eps in settings.eps:
                 found[f"phi_{space}_{eps:g}"] = published_sharpness(f, vector, eps, matrix)
     batch = float(minimum.batch)
     return as_arrays([
@@ -99,23 +102,24 @@ def sharp(ground: Ground, minimum: Minimum, replicate: int, in_full: bool) -> Ar
     ])  # fmt: skip
 
 
-def curved(ground: Ground, minimum: Minimum, reference: int) -> Arrays:
-    """Measure the Hessian of every replicate, and the noise of the gradient in batches of the reference size."""
-    population = ground.population(minimum.vectors)
-    x, y = ground.rows("train")
+def curved(ground: Ground, minimum: Minimum, piece: range, reference: int) -> Arrays:
+    """Measure the Hessian of some replicates, and the noise of the gradient in batches of the reference size."""
+    part = slice(piece.start, piece.stop)
+    population = ground.population(minimum.vectors[part])
+    x, y = (rows[part] for rows in ground.rows("train"))
     hessian = Hessian(population, x, y)
-    names, seed = ground.names(), ground.seed
+    names, seed = ground.names()[part], ground.seed
     top = largest_eigenvalues(hessian, names, seed, tolerance=TOLERANCE, most=MOST_STEPS)
     trace = traces(hessian, names, seed, samples=ground.settings.probes)
-    noise = noise_scale(population, x, y, reference)
+    noise = gradient_noise(population, x, y, reference)
     arm, batch, trials = minimum.arm, float(minimum.batch), []
-    for replicate in range(population.replicates):
-        trials += positive(arm, batch, replicate, "eigenvalue", float(top.values[replicate]))
-        trials.append(Trial(arm, batch, replicate, "eigenvalue_converged", float(top.converged[replicate])))
-        trials += positive(arm, batch, replicate, "trace", float(trace.values[replicate]))
-        trials.append(Trial(arm, batch, replicate, "trace_error", float(trace.errors[replicate])))
-        if np.isfinite(noise[replicate]):
-            trials += positive(arm, batch, replicate, "noise_scale", float(noise[replicate]))
+    for place, replicate in enumerate(piece):
+        trials += positive(arm, batch, replicate, "eigenvalue", float(top.values[place]))
+        trials.append(Trial(arm, batch, replicate, "eigenvalue_converged", float(top.converged[place])))
+        trials += positive(arm, batch, replicate, "trace", float(trace.values[place]))
+        trials.append(Trial(arm, batch, replicate, "trace_error", float(trace.errors[place])))
+        trials.append(Trial(arm, batch, replicate, "gradient_variance", float(noise.variance[place])))
+        trials.append(Trial(arm, batch, replicate, "gradient_signal", float(noise.signal[place])))
     return as_arrays(trials)
 
 
@@ -181,21 +185,26 @@ def dinh(ground: Ground, minimum: Minimum, replicate: int) -> Arrays:
 def jobs(ground: Ground, minima: Sequence[Minimum], reference: int) -> Iterator[tuple[str, str, tuple[object, ...]]]:
     """Yield a name, the function to call and its arguments for all that is measured, the longest first.
 
-    Of the plain arm everything is measured; of the others only what the correlation of sharpness and gap needs.
+    Of the plain arm everything is measured, the converged phi at the two sizes that are compared; of the other arms
+    only what the correlation of sharpness and gap needs.
     """
     plain = [minimum for minimum in minima if minimum.arm == "plain"]
     small = next(minimum for minimum in plain if minimum.batch == reference)
     large = max(plain, key=lambda minimum: minimum.batch)
     count = len(large.vectors)
+    pieces = list(chunks(count, most=CHUNK if large.vectors.shape[1] < LARGE else 1))
     for minimum in plain:
-        yield f"curved-{minimum.batch:06d}", "curved", (ground, minimum, reference)
+        for piece in pieces:
+            name = f"curved-{minimum.batch:06d}-{piece.start:04d}"
+            yield name, "curved", (ground, minimum, piece, reference)
     for replicate in range(count):
         yield f"dinh-{replicate:04d}", "dinh", (ground, large, replicate)
     yield "line", "between", (ground, small, large)
     for minimum in minima:
         for replicate in range(count):
             name = f"sharp-{minimum.arm}-{minimum.batch:06d}-{replicate:04d}"
-            yield name, "sharp", (ground, minimum, replicate, minimum.arm == "plain")
+            is_plain, is_compared = minimum.arm == "plain", minimum.batch in {small.batch, large.batch}
+            yield name, "sharp", (ground, minimum, replicate, is_plain, is_compared)
 
 
 FUNCTIONS = {"curved": curved, "dinh": dinh, "between": between, "sharp": sharp}

@@ -2,7 +2,8 @@
 
 Sizes above the reference are tried in rising order, and the first that fails ends it: a fixed sequence of tests, which
 needs no correction for their number. A size passes if the whole interval of its loss against the reference lies below
-the margin. Time to convergence is the number of updates that training took times the seconds of one.
+the margin. The time of a training is the number of its updates (to the target, the cap, or as many as were set) times
+the seconds of one, measured without ghost batches.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torchstone.stats.intervals import Sample, interval
 class Choice:
     """What is recommended for one arm: the size, its loss against the reference (share) with interval, and times.
 
-    ``speed_up`` is the reference's time to convergence over that of the size; ``faster_epoch`` the same of an epoch.
+    ``speed_up`` is the time of the reference's training over that of the size's; ``faster_epoch`` the same of an epoch.
     ``next_loss`` is the interval at the first size that failed, if one did.
     """
 
@@ -83,27 +84,36 @@ def choose(
 
 
 def best_size(sweep: pd.DataFrame) -> int:
-    """Return the size whose plain arm has the highest mean validation accuracy, the larger on a tie."""
-    rows = sweep[(sweep["arm"] == "plain") & (sweep["metric"] == "valid_accuracy")]
-    means = rows.groupby("x")["value"].mean()
-    return max((float(value), int(float(str(size)))) for size, value in means.items())[1]
+    """Return the size whose plain arm has the highest mean validation accuracy, the larger on a tie.
+
+    Only sizes count at which every replicate reached its target, if there are any: another is no trained network's.
+    """
+    plain = sweep[sweep["arm"] == "plain"]
+    reached = plain[plain["metric"] == "reached"].groupby("x")["value"].min()
+    means = plain[plain["metric"] == "valid_accuracy"].groupby("x")["value"].mean()
+    trained = means[means.index.isin(reached[reached == 1].index)]
+    chosen = means if trained.empty else trained
+    return int(max(zip(chosen.to_numpy(), chosen.index.to_numpy(dtype="float64"), strict=True))[1])
 
 
 def regret_trials(sweeps: Mapping[str, pd.DataFrame], dataset: str) -> list[Trial]:
-    """Return the test accuracy of a task at its own best size and, on average, at the best ones of the other tasks.
+    """Return the test accuracy of a task at its own best size and at the best size of each other task.
 
     A size that the task was not trained at stands for the nearest one, in doublings, that it was.
     """
     sweep = sweeps[dataset]
-    others = [best_size(table) for name, table in sweeps.items() if name != dataset]
     trained = np.array(sorted(sweep[sweep["arm"] == "plain"]["x"].unique()))
-    nearest = [int(trained[np.abs(np.log2(trained / size)).argmin()]) for size in others]
-    own = at(sweep, "plain", best_size(sweep), "test_accuracy")
-    trials = [Trial("own best", None, int(str(r)), "test_accuracy", float(value)) for r, value in own.items()]
-    trials += [Trial("own best", None, int(str(r)), "batch", float(best_size(sweep))) for r in own.index]
-    if nearest:
-        mean = pd.concat([at(sweep, "plain", size, "test_accuracy") for size in nearest], axis=1).mean(axis=1)
-        trials += [Trial("other's best", None, int(str(r)), "test_accuracy", float(value)) for r, value in mean.items()]
+    arms = {"own best": best_size(sweep)}
+    for name, table in sweeps.items():
+        if name != dataset:
+            nearest = np.abs(np.log2(trained / best_size(table))).argmin()
+            arms[f"best of {name}"] = int(trained[nearest])
+    trials = []
+    for arm, size in arms.items():
+        accuracies = at(sweep, "plain", size, "test_accuracy")
+        for replicate, value in zip(accuracies.index.to_numpy(), accuracies.to_numpy(), strict=True):
+            trials.append(Trial(arm, None, int(replicate), "test_accuracy", float(value)))
+            trials.append(Trial(arm, None, int(replicate), "batch", float(size)))
     return trials
 
 
@@ -126,29 +136,33 @@ def _amount(margin: float) -> str:
     return "1 point" if points == "1" else f"{points} points"
 
 
-def _times(ratio: float) -> str:
-    """Say how much faster something is; within a twentieth it is as fast."""
+def _speed(ratio: float, reference: int) -> str:
+    """Say how fast something is beside the reference; within a twentieth it is as fast."""
     if 0.95 < ratio < 1.05:
-        return "as fast as"
-    return f"{ratio:.1f} times as fast as" if ratio > 1 else f"{1 / ratio:.1f} times slower than"
+        return f"as fast as with {reference}"
+    if ratio > 1:
+        return f"{ratio:.1f} times as fast as with {reference}"
+    return f"{1 / ratio:.1f} times slower than with {reference}"
 
 
-def sentence(choice: Choice, reference: int, full: int, margin: float) -> str:
-    """Say in plain words which size to take, what it loses at most, and how fast it trains."""
+def sentence(choice: Choice, reference: int, rows: int, margin: float) -> str:
+    """Say in plain words which size to take, what it loses at most and how fast it trains; ``rows`` is the full set."""
     start = {
         "plain": "With the learning rate left alone",
         "tuned": "With the rate tuned for each size",
         "all three": "With the three remedies together (as many updates, scaled rate, ghost batch norm)",
     }[choice.arm]
     limit = f"a loss of {_amount(margin)} of test accuracy against {reference}"
-    after = "" if choice.next_loss is None else f"at {choice.next_size}, {limit} cannot be ruled out"
-    if choice.next_loss is not None:
-        after += f" ({_points(choice.next_loss)})"
+    if choice.next_size is None or choice.next_loss is None:
+        beyond = "no larger size was tried"
+    else:
+        beyond = f"at {choice.next_size}, {limit} cannot be ruled out ({_points(choice.next_loss)})"
     if choice.size == reference:
-        return f"{start}, stay at {reference}: {after}."
-    size = f"{choice.size}, the full set" if choice.size == full else str(choice.size)
+        return f"{start}, stay at {reference}: {beyond}."
+    is_full = choice.size == rows
+    size = f"{choice.size}, the full set" if is_full else str(choice.size)
     return (
-        f"{start}, take {size}: up to it {limit} is ruled out ({_points(choice.loss)}). To the end of its training it "
-        f"is {_times(choice.speed_up)} {reference}, an epoch {_times(choice.faster_epoch)}."
-        + (f" {after[0].upper()}{after[1:]}." if after else "")
+        f"{start}, take {size}: up to it {limit} is ruled out ({_points(choice.loss)}). Training ends "
+        f"{_speed(choice.speed_up, reference)}; an epoch is {_speed(choice.faster_epoch, reference)}."
+        + ("" if is_full else f" {beyond[0].upper()}{beyond[1:]}.")
     )

@@ -10,11 +10,10 @@ from torchstone.core.files import Arrays
 from torchstone.core.schema import Task
 from torchstone.core.trials import Trial
 from torchstone.learn.convergence import ENDS
-from torchstone.nets.population import CHUNK, chunks
+from torchstone.nets.population import CHUNK, LARGE, chunks
 from torchstone.studies.batchsize.arms import MEASURED, Run, candidates, runs_of
 from torchstone.studies.batchsize.training import Part
 
-LARGE = 100_000  # parameters from which a network gains nothing by being trained beside others (docs/performance.md)
 Job = tuple[Part, Run, int, Task, int, str]
 
 
@@ -88,5 +87,5 @@ def weights(found: Mapping[Run, Arrays], batch: int, task: Task) -> Arrays:
     for arm, run in named.items():
         if arm in MEASURED and (arm == "plain" or run != named["plain"]):
             kept[arm] = found[run]["vectors"]
-            kept |= {f"{arm}/{name}": found[run][name] for name in ("train_accuracy", "gap", "failed")}
+            kept |= {f"{arm}/{name}": found[run][name] for name in ("train_accuracy", "train_loss", "gap", "failed")}
     return kept

@@ -26,7 +26,8 @@ from torchstone.studies.batchsize.arms import SAME, Run
 
 Rows = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-LOOK = 25  # updates between two looks at the training loss, at least; a look comes at the end of an epoch
+LOOK = 5  # updates between two looks at the training loss, at least; few, or fast runs overshoot their target
+SELDOM = 25  # the same for runs that have no target
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def train(
     fixed = run.updates > 0
     steps = run.updates if fixed else max(epoch, min(task.most_updates, task.most_epochs * epoch))
     until = Convergence(
-        session.population, session.look, every=epoch * -(-LOOK // epoch),
+        session.population, session.look, every=epoch * -(-(SELDOM if fixed else LOOK) // epoch),
         target=None if fixed else task.target, patience=None if fixed else task.patience,
     )  # fmt: skip
     player = Player(
