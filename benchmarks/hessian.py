@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchstone.core.processes import worker_count
+from torchstone.core.processes import KIB, MOST_HEAP, allocate, worker_count
 from torchstone.core.streams import stream
 from torchstone.learn.curvature import Criterion, Hessian, largest_eigenvalues
 from torchstone.learn.fit import Player, fit
@@ -167,6 +167,7 @@ def main(pairs: int) -> None:
         raise SystemExit(
             "this benchmark compares with PyHessian, which is not installed: pip install --no-deps pyhessian"
         ) from missing
+    allocate(mapped_from=MOST_HEAP, kept=KIB**3)  # as a stage keeps memory, for both
     for (widths, rows), dtype in product(CASES, (torch.float64, torch.float32)):
         compare(widths, rows, dtype, pairs, pyhessian)
 

@@ -2,7 +2,7 @@
 
 Autograd builds and walks a graph for each step and adds every gradient to a cleared buffer. For small nets that costs
 as much as the products themselves; written out, a training step of 25 nets 64-64-10 takes 0.7 times as long, and one of
-10 batch-normalised nets 40-64-64-10 0.55 to 0.75 times (benchmarks/engine.py). Law tests hold both to autograd.
+10 batch-normalised nets 40-64-64-10 0.64 to 0.8 times (benchmarks/engine.py). Law tests hold both to autograd.
 """
 
 from __future__ import annotations

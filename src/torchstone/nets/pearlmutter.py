@@ -2,8 +2,8 @@
 
 Pearlmutter (1994), "Fast exact multiplication by the Hessian": with R{f} = d f(w + r v) / dr at r = 0, H v is
 R{gradient}. R goes through the forward and the backward pass by the product rule; activations and signals of the two
-passes do not depend on v and are kept. Autograd's double backward takes the same products with two to three times as
-many calls, which is most of the time of a small net. A ReLU has no second derivative but at 0, which is taken as 0.
+passes do not depend on v and are kept. Autograd's double backward takes the same products with many more calls, which
+are most of the time of a small net. A ReLU has no second derivative but at 0, which is taken as 0.
 """
 
 from __future__ import annotations
