@@ -1,8 +1,8 @@
 """Around a minimum: a network as one flat vector, its loss there, Dinh's rescaling and the line between two minima.
 
 Everything here works on copies, so the population that is given keeps its bits. A vector holds a network's own
-parameters only, [parameter]: layer by layer the weights [in, out] row by row, then the biases [out]. The padding (zero
-weights, closed outputs) is no part of it.
+parameters only, [parameter]: layer by layer the weights [in, out] row by row, then the biases [out], and at the end the
+gains of batch-normalised layers. The padding (zero weights, closed outputs) is no part of it.
 """
 
 from __future__ import annotations
