@@ -17,7 +17,8 @@ def main(stage: Stage) -> None:
     params = stage.params
     sweeps = {
         dataset: pd.concat([
-            read_trials(stage.input("sweep", "trials.csv", f"{dataset}-b{size:04d}")) for size in params.sizes(dataset)
+            read_trials(stage.input("sweep", "trials.csv", f"{dataset}-b{size:04d}"))
+            for size in params.sweep.sizes(dataset)
         ])
         for dataset in params.sweep.tasks
     }  # fmt: skip

@@ -31,7 +31,7 @@ def test_last_is_each_replicates_own_last_round() -> None:
 
 def test_the_cells_of_a_sweep_are_one_table_with_the_design_of_their_data_set(tmp_path: Path) -> None:
     params = load_params(ROOT / "params.yaml")
-    sizes = {name: params.sizes(name) for name in ("mnist1d", "digits")}
+    sizes = {name: params.sweep.sizes(name) for name in ("mnist1d", "digits")}
     for name, batches in sizes.items():
         for batch in batches:
             rows = [Trial("plain", batch, k, metric, 1.0) for k in (0, 1) for metric in ("accuracy", "trained")]

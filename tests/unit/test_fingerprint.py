@@ -27,7 +27,8 @@ TOY = {
     "src/torchstone/core/__init__.py": "",
     "src/torchstone/core/left.py": "def only():\n    return 1\n",
     "src/torchstone/core/typed.py": "X = 1\n",
-    "src/torchstone/core/schema.py": "class Params:\n    seed: int\n",
+    "src/torchstone/core/schema/__init__.py": "from torchstone.core.schema.params import Params\n",
+    "src/torchstone/core/schema/params.py": "class Params:\n    seed: int\n",
     "src/torchstone/core/shared.py": '''"""Module text."""
 from typing import TYPE_CHECKING
 
@@ -159,8 +160,8 @@ def test_what_only_a_type_checker_imports_is_no_dependency(toy: Path) -> None:
 
 def test_the_schema_is_left_out(toy: Path) -> None:
     nothing: dict[str, list[str]] = {"left": [], "right": [], "alone": []}
-    assert edited(toy, "src/torchstone/core/schema.py", "seed: int", "seed: int\n    more: str") == nothing
-    assert {"torchstone.core.schema"} == WITHOUT_EFFECT
+    assert edited(toy, "src/torchstone/core/schema/params.py", "seed: int", "seed: int\n    more: str") == nothing
+    assert WITHOUT_EFFECT == "torchstone.core.schema"
 
 
 def test_a_new_a_lost_module_and_a_library_are_named(toy: Path) -> None:

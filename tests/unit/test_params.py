@@ -97,8 +97,8 @@ def test_rows_are_the_keys_of_the_file_in_its_order(path: Path) -> None:
 
 def test_the_batch_sizes_of_a_task_rise_and_are_its_own(path: Path) -> None:
     params = load_params(path)
-    assert params.sizes("waveform") == [6, 24]
-    assert params.sizes("digits") == []
+    assert params.sweep.sizes("waveform") == [6, 24]
+    assert params.sweep.sizes("digits") == []
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_a_task_of_a_finite_data_set_has_no_more_replicates_than_it_has_splits(p
     content["sweep"]["cells"]["digits-b0006"] = {"dataset": "digits", "batch": 6}
     content["minima"]["sizes"]["digits"] = [6]
     path.write_text(yaml.safe_dump(content))
-    assert load_params(path).sizes("digits") == [6]
+    assert load_params(path).sweep.sizes("digits") == [6]
     content["sweep"]["tasks"]["digits"]["replicates"] = 3
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match=r"sweep\.tasks\.digits\.replicates = 3: prepare\.digits makes 2$"):
@@ -330,7 +330,7 @@ def test_a_batch_size_that_its_task_or_its_name_contradicts_is_refused(
 
 def test_the_whole_training_set_may_be_one_batch(path: Path) -> None:
     path.write_text(TEXT.replace("b0024", "b0030").replace("batch: 24", "batch: 30").replace("[6, 24]", "[6, 30]"))
-    assert load_params(path).sizes("waveform") == [6, 30]
+    assert load_params(path).sweep.sizes("waveform") == [6, 30]
 
 
 def test_a_near_miss_is_offered_only_where_there_is_one() -> None:

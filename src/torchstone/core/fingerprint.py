@@ -29,7 +29,7 @@ NUMERIC = {
     "torch": "torch",
 }
 # The params schema has no defaults and changes no value (a test holds it to that), so it cannot change a result.
-WITHOUT_EFFECT = {"torchstone.core.schema"}
+WITHOUT_EFFECT = "torchstone.core.schema"
 
 
 def source_of(module: str, root: Path) -> Path | None:
@@ -69,7 +69,7 @@ def closure(module: str, root: Path) -> tuple[dict[str, ast.Module], set[str]]:
     while waiting:
         name = waiting.pop()
         path = source_of(name, root)
-        if name in trees or name in WITHOUT_EFFECT:
+        if name in trees or f"{name}.".startswith(f"{WITHOUT_EFFECT}."):
             continue
         if path is None:
             outside.add(name.split(".")[0])

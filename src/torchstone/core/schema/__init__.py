@@ -1,0 +1,17 @@
+"""What params.yaml may hold: one model a section, every key required, every range checked.
+
+No key has a default here: the file is the whole truth, so these models can never change a result and stay out of
+the code fingerprints (core/fingerprint.py). Each description repeats the key's comment in params.yaml; a test keeps
+the two equal. A module a study, which also checks what its sections must know of others.
+"""
+
+from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, SweepCell, Task
+from torchstone.core.schema.ensembles import Arms, Cell, Ensemble, Resample
+from torchstone.core.schema.params import Judge, Params, Shared
+from torchstone.core.schema.prepare import Finite, Fixed, Generated, Prepare
+from torchstone.core.schema.section import Section
+
+__all__ = [
+    "Arms", "Cell", "Cost", "Ensemble", "Finite", "Fixed", "Generated", "Judge", "Minima", "Params", "Prepare",
+    "Recommend", "Resample", "Section", "Shared", "Sweep", "SweepCell", "Task",
+]  # fmt: skip

@@ -1,0 +1,64 @@
+"""The whole of params.yaml, and what its sections must know of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
+from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
+from torchstone.core.schema.prepare import Prepare
+from torchstone.core.schema.section import Section, Share
+
+
+class Shared(Section):
+    """What every stage reads."""
+
+    seed: int = Field(ge=0, description="root of every named random stream")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        description="auto takes cuda, then mps, then cpu; bits are promised per device only"
+    )
+
+
+class Judge(Section):
+    """How a verdict is reached."""
+
+    alpha: float = Field(gt=0.0, lt=0.5, description="error rate of each interval, and of each family after Holm")
+    power: Share = Field(description="power at which the minimum detectable effect is stated")
+    draws: int = Field(ge=999, description="sign flips where the exact count is larger")
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    shared: Shared
+    prepare: Prepare
+    resample: Resample
+    ensemble: Ensemble
+    sweep: Sweep
+    minima: Minima
+    cost: Cost
+    recommend: Recommend
+    judge: Judge
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Params:
+        """Refuse a section that names what another one does not have; each study checks its own."""
+        check_ensembles(self.ensemble, self.prepare)
+        check_tasks(self.sweep, self.prepare, self.recommend)
+        check_cells(self.sweep)
+        check_minima(self.minima, self.sweep)
+        return self
+
+    def rows(self, stage: str) -> list[str]:
+        """Return the keys of a stage's rows, as ``foreach`` in dvc.yaml sees them."""
+        if stage == "prepare":
+            return [name for name, row in self.prepare if row is not None]
+        rows: dict[str, Iterable[str]] = {  # of the stages that have rows
+            **dict.fromkeys(("resample", "ensemble"), self.ensemble.cells),
+            "sweep": self.sweep.cells,
+            **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
+        }
+        return list(rows.get(stage, ()))
