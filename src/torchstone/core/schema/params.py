@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
+from torchstone.core.schema.gan import Gan, Images, check_games
 from torchstone.core.schema.prepare import Prepare
 from torchstone.core.schema.section import Section, Share
 
@@ -41,6 +42,8 @@ class Params(Section):
     minima: Minima
     cost: Cost
     recommend: Recommend
+    gan: Gan
+    forge: dict[str, Images] = Field(description="one row a set of images: the stages forge@KEY")
     judge: Judge
 
     @model_validator(mode="after")
@@ -50,6 +53,7 @@ class Params(Section):
         check_tasks(self.sweep, self.prepare, self.recommend)
         check_cells(self.sweep)
         check_minima(self.minima, self.sweep)
+        check_games(self.gan, self.forge, self.prepare)
         return self
 
     def rows(self, stage: str) -> list[str]:
@@ -60,5 +64,7 @@ class Params(Section):
             **dict.fromkeys(("resample", "ensemble"), self.ensemble.cells),
             "sweep": self.sweep.cells,
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
+            "gan": self.gan.games,
+            "forge": self.forge,
         }
         return list(rows.get(stage, ()))
