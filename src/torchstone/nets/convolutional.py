@@ -65,7 +65,8 @@ class DCGANGenerators(nn.Module):
             gain, shift = self.gains[depth][replicate], self.shifts[depth][replicate]
             x = torch.relu(functional.batch_norm(x, None, None, gain, shift, training=True))
             x = functional.conv_transpose2d(x, weight[replicate], stride=2, padding=1)
-        return (x + self.shifts[-1][replicate]).flatten(1)
+        made: Tensor = (x + self.shifts[-1][replicate]).flatten(1)
+        return made
 
     def forward(self, noise: Tensor) -> Tensor:
         """Map [replicate, sample, padded noise] to [replicate, sample, padded pixel], before the sigmoid."""
@@ -93,7 +94,8 @@ class DCGANDiscriminators(nn.Module):
         for weight, shift in zip(self.weights[:-1], self.shifts[:-1], strict=True):
             x = functional.conv2d(x, weight[replicate], shift[replicate], stride=2, padding=1)
             x = functional.leaky_relu(x, LEAK)
-        return x.flatten(1) @ self.weights[-1][replicate] + self.shifts[-1][replicate]
+        logits: Tensor = x.flatten(1) @ self.weights[-1][replicate] + self.shifts[-1][replicate]
+        return logits
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map [replicate, pack, padded pixel] to logits [replicate, pack, 1]."""

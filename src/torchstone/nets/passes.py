@@ -60,9 +60,7 @@ def sensitivities(population: MLPPopulation, signals: list[Tensor], sensitivity:
     return [torch.bmm(found[0], layers[0].weight.transpose(1, 2)), *found]
 
 
-def add_slope_gradient(
-    population: MLPPopulation, signals: list[Tensor], found: list[Tensor], by_slope: Tensor
-) -> None:
+def add_slope_gradient(population: MLPPopulation, signals: list[Tensor], found: list[Tensor], by_slope: Tensor) -> None:
     """Add to the weights' gradients that of a function of the input gradient, d outputs / d x.
 
     ``found`` are the ``sensitivities`` and ``by_slope`` the function's gradient with respect to the input gradient.

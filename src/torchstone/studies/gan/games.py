@@ -2,7 +2,7 @@
 
 Goodfellow et al. (2014): the discriminator D = sigmoid(logit) maximises the value V = E log D(x) + E log(1 - D(G(z))).
 ``minimax``: the generator minimises V. ``nonsaturating``: it maximises E log D(G(z)) instead. ``wasserstein``
-(Arjovsky et al. 2017): logits are scores, D raises those of real samples and lowers those of fakes, G raises the fakes'.
+(Arjovsky et al. 2017): logits are scores; D raises those of real samples above those of fakes, G raises the fakes'.
 """
 
 from __future__ import annotations

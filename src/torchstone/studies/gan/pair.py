@@ -31,7 +31,9 @@ class Pair:
     ``bounded`` samples are pixels: the generator's outputs go through a sigmoid.
     """
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, features: int, game: Game, bounded: bool) -> None:
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, features: int, game: Game, bounded: bool
+    ) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.features, self.game, self.bounded = features, game, bounded
 
@@ -44,14 +46,15 @@ class Pair:
         """Put the members of each pack side by side, [replicate, pack, padded features of all members]."""
         if self.game.pack == 1:
             return x
-        members = x[..., : self.features].unflatten(1, (self.game.pack, -1))
+        replicates, samples = x.shape[:2]
+        members = x[..., : self.features].reshape(replicates, self.game.pack, samples // self.game.pack, self.features)
         return pad_features(members.transpose(1, 2).flatten(2))
 
     def unpacked(self, x: Tensor) -> Tensor:
         """Undo ``packed``."""
         if self.game.pack == 1:
             return x
-        members = x[..., : self.game.pack * self.features].unflatten(2, (self.game.pack, self.features))
+        members = x[..., : self.game.pack * self.features].reshape(*x.shape[:2], self.game.pack, self.features)
         return pad_features(members.transpose(1, 2).flatten(1, 2))
 
     def logits(self, x: Tensor) -> Tensor:

@@ -117,9 +117,7 @@ class PlaneSource:
 class Deals:
     """What every step of a game deals to its players."""
 
-    def __init__(
-        self, source: Source, task: Plane | Images, game: Game, seed: int, names: Names, device: str
-    ) -> None:
+    def __init__(self, source: Source, task: Plane | Images, game: Game, seed: int, names: Names, device: str) -> None:
         turns, members, size, width = game.critic_steps, game.pack, task.batch, task.noise
         self._source, self._turns = source, turns
 

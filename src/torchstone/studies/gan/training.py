@@ -26,7 +26,7 @@ from torchstone.learn.fit import Checkpoint, Player, fit
 from torchstone.nets.convolutional import DCGANDiscriminators, DCGANGenerators
 from torchstone.nets.population import CHUNK, LARGE, chunks, pad_features
 from torchstone.studies.gan.pair import MLPPair, Pair, mlp_pair
-from torchstone.studies.gan.targets import Deal, Deals, PlaneSource, Source, draw_plane
+from torchstone.studies.gan.targets import Deals, PlaneSource, Source, draw_plane
 
 Singles = npt.NDArray[np.float32]
 MOST_JUDGED = 512  # held-out samples whose logits are kept
@@ -96,9 +96,7 @@ def _source(match: Match, seed: int, device: str) -> Source:
     size = min(match.task.batch * match.game.pack, rows - rows % match.game.pack)
     everything = torch.arange(rows, device=device).expand(count, -1)
     labels = torch.zeros(count, rows, device=device)
-    batches = Batches(
-        x, labels, torch.arange(count, device=device), everything, size, seed, match.names(), even=True
-    )
+    batches = Batches(x, labels, torch.arange(count, device=device), everything, size, seed, match.names(), even=True)
     return lambda step: torch.stack([batches(step * turns + turn).x for turn in range(turns)])
 
 
@@ -151,7 +149,9 @@ class Watch:
         for loss in MEASURED:
             pair.generator_gradient(self._probe, loss)
             leaves = [leaf.grad for leaf in pair.generator.parameters() if leaf.grad is not None]
-            norms[f"gradient_{loss}"] = sum((leaf.flatten(1).square().sum(1) for leaf in leaves), torch.zeros(())).sqrt()
+            norms[f"gradient_{loss}"] = sum(
+                (leaf.flatten(1).square().sum(1) for leaf in leaves), torch.zeros(())
+            ).sqrt()
         finite = torch.isfinite(fakes).flatten(1).all(1)
         found = {"samples": kept, "finite": finite, **logits, **norms}
         return {name: value.cpu().numpy() for name, value in found.items()}
@@ -167,5 +167,3 @@ def play(match: Match, seed: int, device: str, checkpoint: Checkpoint | None = N
     budgets = match.task.budgets
     watch = Watch(pair, match, seed, device)
     return fit(players, deals, budgets[-1], watch=watch, watch_at=budgets, checkpoint=checkpoint)
-
-

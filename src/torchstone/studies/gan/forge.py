@@ -1,0 +1,72 @@
+"""The games on one set of images: what is played, at which rates, and what is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from torchstone.core.files import Arrays
+from torchstone.core.schema import Game, Images
+from torchstone.studies.gan.images import Album, Array, chosen_rate
+from torchstone.studies.gan.training import Match, pieces
+
+COLUMNS = 10  # fakes in a row of a picture
+
+
+def matches(task: Images, games: Mapping[str, Game], rows: Mapping[str, Arrays]) -> Iterator[tuple[str, Match]]:
+    """Yield a name and a match for each game, rate and piece of the replicates, the longest first.
+
+    The training images are what is imitated; the first test images are those that the police are asked about
+    afterwards. No test image is ever played with or chooses anything.
+    """
+    from torchstone.studies.gan.images import pixels
+
+    sets = [pixels(rows["train"]["x"][r], rows["test"]["x"][r]) for r in range(task.replicates)]
+    order = sorted(task.games, key=lambda name: -games[name].critic_steps * games[name].pack)
+    for name in order:
+        for rate in task.rates:
+            for piece in pieces(task):
+                mine = sets[piece.start : piece.stop]
+                both = np.stack([train for train, _ in mine]), np.stack([test for _, test in mine])
+                yield f"{name}-{rate:g}-{piece.start:04d}", Match(task.dataset, games[name], task, rate, piece, both)
+
+
+def chosen(task: Images, found: Mapping[str, Arrays], pages: list[Album]) -> dict[str, tuple[float, Arrays]]:
+    """Return each game's rate, chosen by validation images, and what was kept of it, [budget, replicate, ...]."""
+    best = {}
+    for game in task.games:
+        by_rate = {}
+        for rate in task.rates:
+            parts = [found[f"{game}-{rate:g}-{piece.start:04d}"] for piece in pieces(task)]
+            by_rate[rate] = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+        rate = chosen_rate(by_rate, pages)
+        best[game] = (rate, by_rate[rate])
+    return best
+
+
+def pictures(task: Images, kept: Mapping[str, tuple[float, Arrays]], pages: list[Album]) -> Arrays:
+    """Return the first replicate's fakes [row, column, height, width], one noise a column and one budget a row.
+
+    The last row, ``real``, has training images; ``final`` shows one row a game at its last budget, and real ones.
+    """
+    real = pages[0].train[:COLUMNS]
+    side = round(real.shape[1] ** 0.5)
+    found: Arrays = {}
+    names = [f"{budget:,} updates" for budget in task.budgets]
+
+    def bytes_of(images: Array) -> Array:
+        made: Array = images.reshape(*images.shape[:-1], side, side)
+        return made
+
+    real_bytes = (real * 255).round().astype(np.uint8)
+    last: list[Any] = []
+    for game, (_, arrays) in kept.items():
+        fakes = arrays["samples"][:, 0, :COLUMNS]
+        found[game] = bytes_of(np.concatenate([fakes, real_bytes[None]]))
+        found[f"{game}_rows"] = np.asarray([*names, "real digits"])
+        last.append(fakes[-1])
+    found["final"] = bytes_of(np.stack([*last, real_bytes]))
+    found["final_rows"] = np.asarray([*kept, "real"])
+    return found
