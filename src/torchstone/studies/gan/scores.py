@@ -47,8 +47,9 @@ def game_scores(kept: Arrays, game: Game, at: int, place: int) -> dict[str, floa
         norm = float(kept[f"gradient_{loss}"][at, place])
         if norm > 0:
             found[f"log10_gradient_{loss}"] = float(np.log10(norm))
-    if game.loss != "wasserstein":
-        found |= police(kept["real_logits"][at, place], kept["fake_logits"][at, place])
+    real, fake = (kept[f"{kind}_logits"][at, place] for kind in ("real", "fake"))
+    if game.loss != "wasserstein" and np.isfinite(real).all() and np.isfinite(fake).all():
+        found |= police(real, fake)
     return found
 
 
