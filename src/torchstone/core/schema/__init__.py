@@ -8,11 +8,13 @@ the two equal. A module a study, which also checks what its sections must know o
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, SweepCell, Task
 from torchstone.core.schema.ensembles import Arms, Cell, Ensemble, Resample
 from torchstone.core.schema.gan import Exact, Game, Gan, Images, Plane
+from torchstone.core.schema.lottery import Controls, Depth, Prune, PruneTask
 from torchstone.core.schema.params import Judge, Params, Shared
 from torchstone.core.schema.prepare import Finite, Fixed, Generated, Prepare
 from torchstone.core.schema.section import Section
 
 __all__ = [
-    "Arms", "Cell", "Cost", "Ensemble", "Exact", "Finite", "Fixed", "Game", "Gan", "Generated", "Images", "Judge",
-    "Minima", "Params", "Plane", "Prepare", "Recommend", "Resample", "Section", "Shared", "Sweep", "SweepCell", "Task",
+    "Arms", "Cell", "Controls", "Cost", "Depth", "Ensemble", "Exact", "Finite", "Fixed", "Game", "Gan", "Generated",
+    "Images", "Judge", "Minima", "Params", "Plane", "Prepare", "Prune", "PruneTask", "Recommend", "Resample", "Section",
+    "Shared", "Sweep", "SweepCell", "Task",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
 from torchstone.core.schema.gan import Gan, Images, check_games
+from torchstone.core.schema.lottery import Controls, Depth, Prune, check_prune, check_rounds
 from torchstone.core.schema.prepare import Prepare
 from torchstone.core.schema.section import Section, Share
 
@@ -42,6 +44,9 @@ class Params(Section):
     minima: Minima
     cost: Cost
     recommend: Recommend
+    prune: Prune
+    control: Controls
+    depth: Depth
     gan: Gan
     forge: dict[str, Images] = Field(description="one row a set of images: the stages forge@KEY")
     judge: Judge
@@ -53,6 +58,8 @@ class Params(Section):
         check_tasks(self.sweep, self.prepare, self.recommend)
         check_cells(self.sweep)
         check_minima(self.minima, self.sweep)
+        check_prune(self.prune, self.prepare, self.depth)
+        check_rounds(self.prune, self.control)
         check_games(self.gan, self.forge, self.prepare)
         return self
 
@@ -64,7 +71,22 @@ class Params(Section):
             **dict.fromkeys(("resample", "ensemble"), self.ensemble.cells),
             "sweep": self.sweep.cells,
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
+            "prune": self.prune.rounds,
+            "control": self.control.rounds,
+            **{key: ["all"] for key in ("start", "depth")},
             "gan": self.gan.games,
             "forge": self.forge,
         }
         return list(rows.get(stage, ()))
+
+    def matching(self, trials: str) -> list[tuple[str, str]]:
+        """Return stage and key of each row that "STAGE/KEY" names, where * stands for anything and + adds another."""
+        found = []
+        for part in trials.split(" + "):
+            stage, pattern = part.split("/")
+            found += [(stage, key) for key in self.rows(stage) if fnmatchcase(key, pattern)]
+        return found
+
+    def dataset(self, stage: str, key: str) -> str:
+        """Return the data set that a stage's row is about: its key names it, but for the lottery study's."""
+        return self.prune.dataset if stage in {"start", "prune", "control", "depth"} else key.split("-")[0]
