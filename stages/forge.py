@@ -32,9 +32,7 @@ def main(stage: Stage) -> None:
     judges = train_judges(train, rows["train"]["y"][:count], classes, task.judge_epochs, seed, names)
     pages = albums(rows, judges, count)
     kept = study.chosen(task, found, pages)
-    measured = {
-        f"measure-{name}": (name, arrays, games[name], rate, pages, task, 0) for name, (rate, arrays) in kept.items()
-    }
+    measured = study.measurements(task, games, kept, pages)
     trials = [one for arrays in resume.pieces(measure, measured, label="measuring") for one in from_arrays(arrays)]
     write_trials(stage.output("trials.csv"), "gan", [*trials, *from_arrays(floors(pages, task, seed))])
     flat = {f"{game}/{name}": value for game, (_, arrays) in kept.items() for name, value in arrays.items()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from torchstone.core.files import Arrays
 from torchstone.core.schema import Game, Images
-from torchstone.studies.gan.images import Album, Array, chosen_rate
+from torchstone.studies.gan.images import Album, Array, chosen_rate, pixels
 from torchstone.studies.gan.training import Match, pieces
 
 COLUMNS = 10  # fakes in a row of a picture
@@ -21,15 +21,15 @@ def matches(task: Images, games: Mapping[str, Game], rows: Mapping[str, Arrays])
     The training images are what is imitated; the first test images are those that the police are asked about
     afterwards. No test image is ever played with or chooses anything.
     """
-    from torchstone.studies.gan.images import pixels
-
     sets = [pixels(rows["train"]["x"][r], rows["test"]["x"][r]) for r in range(task.replicates)]
+    parts = []
+    for piece in pieces(task):  # made once, for the games and rates share them
+        mine = sets[piece.start : piece.stop]
+        parts.append((piece, (np.stack([train for train, _ in mine]), np.stack([test for _, test in mine]))))
     order = sorted(task.games, key=lambda name: -games[name].critic_steps * games[name].pack)
     for name in order:
         for rate in task.rates:
-            for piece in pieces(task):
-                mine = sets[piece.start : piece.stop]
-                both = np.stack([train for train, _ in mine]), np.stack([test for _, test in mine])
+            for piece, both in parts:
                 yield f"{name}-{rate:g}-{piece.start:04d}", Match(task.dataset, games[name], task, rate, piece, both)
 
 
@@ -44,6 +44,19 @@ def chosen(task: Images, found: Mapping[str, Arrays], pages: list[Album]) -> dic
         rate = chosen_rate(by_rate, pages)
         best[game] = (rate, by_rate[rate])
     return best
+
+
+def measurements(
+    task: Images, games: Mapping[str, Game], kept: Mapping[str, tuple[float, Arrays]], pages: list[Album]
+) -> dict[str, tuple[Any, ...]]:
+    """Return the arguments of ``images.measure`` for each game and replicate, by name."""
+    return {
+        f"measure-{name}-{r:04d}": (
+            name, {key: values[:, r : r + 1] for key, values in arrays.items()}, games[name], rate, page, task, r
+        )
+        for name, (rate, arrays) in kept.items()
+        for r, page in enumerate(pages)
+    }  # fmt: skip
 
 
 def pictures(task: Images, kept: Mapping[str, tuple[float, Arrays]], pages: list[Album]) -> Arrays:
@@ -65,7 +78,7 @@ def pictures(task: Images, kept: Mapping[str, tuple[float, Arrays]], pages: list
     for game, (_, arrays) in kept.items():
         fakes = arrays["samples"][:, 0, :COLUMNS]
         found[game] = bytes_of(np.concatenate([fakes, real_bytes[None]]))
-        found[f"{game}_rows"] = np.asarray([*names, "real digits"])
+        found[f"{game}_rows"] = np.asarray([*names, "real"])
         last.append(fakes[-1])
     found["final"] = bytes_of(np.stack([*last, real_bytes]))
     found["final_rows"] = np.asarray([*kept, "real"])

@@ -95,16 +95,12 @@ def chosen_rate(found: dict[float, Arrays], pages: Sequence[Album]) -> float:
     return min(sorted(found), key=badness)
 
 
-def measure(
-    arm: str, kept: Arrays, game: Game, rate: float, pages: Sequence[Album], task: Images, first: int
-) -> Arrays:
-    """Return the trials of some replicates of a game, from ``first`` on, as arrays."""
+def measure(arm: str, kept: Arrays, game: Game, rate: float, page: Album, task: Images, replicate: int) -> Arrays:
+    """Return the trials of one replicate of a game, whose ``kept`` is [budget, replicate (one), ...], as arrays."""
     trials: list[Trial] = []
     for at, budget in enumerate(task.budgets):
-        for place, page in enumerate(pages):
-            found = page.scores(shown(kept["samples"][at, place])) | game_scores(kept, game, at, place)
-            found["learning_rate"] = rate
-            trials += as_trials(arm, float(budget), first + place, found)
+        found = page.scores(shown(kept["samples"][at, 0])) | game_scores(kept, game, at, 0) | {"learning_rate": rate}
+        trials += as_trials(arm, float(budget), replicate, found)
     return as_arrays(trials)
 
 
