@@ -28,9 +28,11 @@ MAPS = {"grey": "gray", "share": "viridis", "diverging": "RdBu_r"}
 SCALES = tuple(MAPS)
 BARRED = {"share", "diverging"}  # scales that have a colour bar
 BETWEEN = 206  # the grey of the gaps, which shows the edge of a white image as well as of a black one
-GAP, FINE = 0.06, 16  # of an image's longer side, which is magnified to so many pixels, that a gap may be thin
+GAP, FINE = 0.06, 16  # of an image's shorter side; small images are magnified to so many pixels, for a thin gap
+STRIP = 12  # times as wide as high, at most, is a signal, whose only row may be drawn at any height
 WIDTH, ROOM = 9.6, 0.12  # of the whole figure, and around each panel; these and the following in inches
-MOST, LEAST = 0.62, 0.3  # how long an image is drawn at most; panels stand abreast as long as it is at least so long
+MOST, FLAT, LEAST = 0.62, 2.4, 0.3  # an image is drawn so long at most, if flat so long, and abreast of others at least
+PIXELS = (0.01, 0.022)  # of large images: a pixel is drawn so long at least, abreast of others, and at most
 LETTER, LINE, TITLE, HEAD = 0.07, 0.15, 0.09, 0.26  # a letter of a label, a line of it, a title's letter and line
 BAR, BESIDE, TALL = 0.11, 0.7, 1.8  # a colour bar: its width, that with its numbers, its height at most
 SMALL = 8.5  # points, of labels
@@ -54,6 +56,11 @@ class Grid(NamedTuple):
     limits: tuple[float, float]
     rows: list[str]
     columns: list[str]
+
+    @property
+    def longest(self) -> int:
+        """The longer side of an image, in pixels."""
+        return max(self.pitch) - self.gap
 
     @property
     def left(self) -> float:
@@ -120,7 +127,7 @@ def draw(figure: Figure, shown: Sequence[Shown]) -> Canvas:
         if grid.scale in BARRED:
             length = min(tall[place], TALL)
             box = (left + wide[place] + 0.08, whole[1] - above - length, BAR, length)
-            _draw_bar(canvas.add_axes(_shares(box, whole)), grid, image)
+            _draw_bar(canvas.add_axes(_shares(box, whole)), grid, image, length)
     return canvas
 
 
@@ -144,11 +151,12 @@ def _draw_grid(axes: Axes, figure: Figure, grid: Grid, inch: float) -> AxesImage
     return image
 
 
-def _draw_bar(axes: Axes, grid: Grid, image: AxesImage) -> None:
+def _draw_bar(axes: Axes, grid: Grid, image: AxesImage, length: float) -> None:
     """Draw what the colours of a panel stand for, beside it."""
     assert axes.figure is not None
+    ticks = MaxNLocator(min(max(int(length / (2 * LINE)), 2), 4))
     shares = grid.scale == "share" and grid.limits[1] <= 1
-    bar = axes.figure.colorbar(image, cax=axes, ticks=MaxNLocator(4), format=PERCENT if shares else None)
+    bar = axes.figure.colorbar(image, cax=axes, ticks=ticks, format=PERCENT if shares else None)
     bar.outline.set_visible(False)
     axes.tick_params(labelsize=SMALL, colors=INK, length=2)
 
@@ -161,8 +169,8 @@ def _shares(box: tuple[float, float, float, float], whole: tuple[float, float]) 
 def _abreast(figure: Figure, grids: Sequence[Grid]) -> int:
     """Return how many panels stand side by side: three, or fewer if their images would be too small."""
     for abreast in range(min(3, len(grids)), 1, -1):
-        longest = (_inch(figure, grid, abreast) * (max(grid.pitch) - grid.gap) for grid in grids)
-        if min(longest) >= LEAST and not (len(grids) == 4 and abreast == 3):
+        fits = (_inch(figure, grid, abreast) >= max(LEAST / grid.longest, PIXELS[0]) for grid in grids)
+        if all(fits) and not (len(grids) == 4 and abreast == 3):
             return abreast
     return 1
 
@@ -170,7 +178,8 @@ def _abreast(figure: Figure, grids: Sequence[Grid]) -> int:
 def _inch(figure: Figure, grid: Grid, abreast: int) -> float:
     """Return how long a pixel is drawn, with so many panels side by side."""
     free = WIDTH / abreast - grid.left - grid.right - (LINE if figure.ylabel else 0)
-    return float(min(free / grid.sheet.shape[1], MOST / (max(grid.pitch) - grid.gap)))
+    flat = grid.pitch[1] >= 4 * grid.pitch[0]
+    return float(min(free / grid.sheet.shape[1], max((FLAT if flat else MOST) / grid.longest, PIXELS[1])))
 
 
 def _grid(figure: Figure, shown: Shown) -> Grid:
@@ -178,10 +187,12 @@ def _grid(figure: Figure, shown: Shown) -> Grid:
     images = _checked(figure, shown)
     scale = (shown.panel.scale or SCALES[0]) if images.ndim == 4 else None
     limits = _limits(images, scale)
-    times = math.ceil(FINE / max(images.shape[2:4]))
-    images = images.repeat(times, axis=2).repeat(times, axis=3)
     height, width = images.shape[2:4]
-    gap = max(math.ceil(GAP * max(height, width)), 1)
+    times = math.ceil(FINE / max(height, width))
+    stretch = math.ceil(width / STRIP) if height == 1 else 1
+    images = images.repeat(times * stretch, axis=2).repeat(times, axis=3)
+    height, width = images.shape[2:4]
+    gap = math.ceil(GAP * min(height, width))
     rows, columns = (_labels(figure, shown, axis) for axis in (0, 1))
     return Grid(
         shown.panel.title, sheet(images, gap), (height + gap, width + gap), gap, scale, limits, rows, columns
