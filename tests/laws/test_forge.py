@@ -152,6 +152,11 @@ def test_pictures_follow_one_noise_down_a_column(found: dict[str, Arrays], pages
     assert pictures["r1"].shape == (3, 10, 8, 8)
     assert pictures["r1_rows"].tolist() == ["2 updates", "6 updates", "real"]
     assert np.array_equal(pictures["r1"][1].reshape(10, 64), kept["r1"][1]["samples"][1, 0, :10])
+    fake, training, test = pictures["r1 nearest"]
+    assert np.array_equal(fake, pictures["final"][1])
+    for images, others in ((training, pages[0].train[:70]), (test, pages[0].test)):
+        nearest = others[np.linalg.norm(others - shown(fake[3].ravel()), axis=1).argmin()]
+        np.testing.assert_allclose(shown(images[3].ravel()), nearest, atol=0.5 / 255)
     np.testing.assert_allclose(shown(pictures["final"][2, 0].ravel()), pages[0].train[0], atol=0.5 / 255)
 
 

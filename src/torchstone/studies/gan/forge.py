@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from torchstone.core.files import Arrays
 from torchstone.core.schema import Game, Images
-from torchstone.studies.gan.images import Album, Array, chosen_rate, pixels
+from torchstone.studies.gan.images import Album, Array, chosen_rate, pixels, shown
 from torchstone.studies.gan.training import Match, pieces
 
 COLUMNS = 10  # fakes in a row of a picture
@@ -60,26 +61,35 @@ def measurements(
 
 
 def pictures(task: Images, kept: Mapping[str, tuple[float, Arrays]], pages: list[Album]) -> Arrays:
-    """Return the first replicate's fakes [row, column, height, width], one noise a column and one budget a row.
+    """Return the first replicate's fakes as pictures, [row, column, height, width], bytes.
 
-    The last row, ``real``, has training images; ``final`` shows one row a game at its last budget, and real ones.
+    ``GAME``: one noise a column, one budget a row, and real training images at the bottom. ``GAME nearest``: fakes at
+    the last budget, and below each the nearest training and the nearest test image. ``final``: one game a row.
     """
-    real = pages[0].train[:COLUMNS]
-    side = round(real.shape[1] ** 0.5)
-    found: Arrays = {}
+    page = pages[0]
+    real, n = page.train[:COLUMNS], min(len(page.train), len(page.test))
     names = [f"{budget:,} updates" for budget in task.budgets]
-
-    def bytes_of(images: Array) -> Array:
-        made: Array = images.reshape(*images.shape[:-1], side, side)
-        return made
-
-    real_bytes = (real * 255).round().astype(np.uint8)
-    last: list[Any] = []
+    found: Arrays = {}
+    last: list[Array] = []
     for game, (_, arrays) in kept.items():
         fakes = arrays["samples"][:, 0, :COLUMNS]
-        found[game] = bytes_of(np.concatenate([fakes, real_bytes[None]]))
-        found[f"{game}_rows"] = np.asarray([*names, "real"])
         last.append(fakes[-1])
-    found["final"] = bytes_of(np.stack([*last, real_bytes]))
+        found[game] = np.concatenate([fakes, _bytes(real)[None]])
+        found[f"{game}_rows"] = np.asarray([*names, "real"])
+        beside = [
+            _bytes(others[cdist(shown(fakes[-1]), others).argmin(axis=1)]) for others in (page.train[:n], page.test[:n])
+        ]
+        found[f"{game} nearest"] = np.stack([fakes[-1], *beside])
+        found[f"{game} nearest_rows"] = np.asarray(["fake", "nearest training image", "nearest test image"])
+    found["final"] = np.stack([*last, _bytes(real)])
     found["final_rows"] = np.asarray([*kept, "real"])
-    return found
+    side = round(real.shape[1] ** 0.5)
+    return {
+        name: array if array.dtype.kind == "U" else array.reshape(*array.shape[:-1], side, side)
+        for name, array in found.items()
+    }
+
+
+def _bytes(images: Array) -> Array:
+    made: Array = (images * 255).round().astype(np.uint8)
+    return made
