@@ -24,7 +24,7 @@ from torchstone.studies.gan.training import Match, _players, new_pair, play
 
 ROOT = Path(__file__).parents[2]
 GAN: Gan = load_params(ROOT / "params.yaml").gan
-GAMES = [name for name in GAN.games if name != "exact"]
+GAMES = list(GAN.games)
 LOSSES = ["minimax", "nonsaturating", "wasserstein"]
 PLANE = GAN.plane.model_copy(update={"replicates": 3, "batch": 8, "budgets": [2, 5], "samples": 16, "hidden": [20, 12]})
 

@@ -11,7 +11,7 @@ from torchstone.core.params import load_params
 from torchstone.core.schema import Exact
 from torchstone.studies.gan import dirac
 from torchstone.studies.gan.exact import DATA, FAKES, OTHERS, PLACES, best, jensen_shannon, value_at_best
-from torchstone.studies.gan.plane import exact
+from torchstone.studies.gan.truth import known
 
 GAN = load_params(Path(__file__).parents[2] / "params.yaml").gan
 
@@ -40,6 +40,14 @@ def test_orbits_leave_go_round_come_in_and_keep_their_distance() -> None:
         assert 0.8 < round_[-80:].mean() / round_[:80].mean() < 1.25
         assert ends["dirac r1"][-1] < 1e-3
         assert ends["dirac wgan-gp"][-100:].max() > 0.02
+
+
+def test_every_step_size_and_start_has_its_row() -> None:
+    trials, first = dirac.dirac_trials(settings(orbit=30), 0)
+    rows = {(t.arm, t.replicate): t.value for t in trials if t.metric == "modulus_excess"}
+    assert len(rows) == 3 * dirac.STARTS
+    assert all(rows["dirac unregularised", r] > 0 > rows["dirac r1", r] for r in range(dirac.STARTS))
+    assert list(first) == list(dirac.RULES)
 
 
 def test_the_equilibrium_is_one() -> None:
@@ -76,13 +84,8 @@ def test_densities_integrate_to_one_and_draws_follow_them() -> None:
 
 
 def test_perfect_samplers_stand_beside_every_table_of_the_plane() -> None:
-    small = GAN.model_copy(
-        update={
-            "plane": GAN.plane.model_copy(update={"replicates": 2, "samples": 300}),
-            "exact": settings(orbit=20),
-        }
-    )
-    trials, kept, pictures = exact(small, 0)
+    plane = GAN.plane.model_copy(update={"replicates": 2, "samples": 300})
+    trials, kept, pictures = known(plane, settings(orbit=20), 0)
     rows = {(t.arm, t.replicate, t.metric): t.value for t in trials if t.x in {None, float(GAN.plane.budgets[-1])}}
     assert set(kept) == {"true sampler", "true sampler again"}
     assert not np.array_equal(kept["true sampler"]["ring"], kept["true sampler again"]["ring"])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 ENSEMBLE = {"ensemble@waveform", "ensemble@breast_cancer"}
 PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@mnist1d", "prepare@digits"}
-GAN = {"gan@exact", "gan@minimax", "gan@nonsaturating", "gan@pac2"}
+GAN = {"exact", "gan@minimax", "gan@nonsaturating", "gan@pac2"}
 SWEEP = {"sweep@mnist1d-b0008", "sweep@mnist1d-b0032", "sweep@mnist1d-b0064"}
 MEASURED = {"cost@mnist1d", "recommend"}  # cost measures anew, so what reads it has new inputs
 VERDICTS = {"judge", "report"}
@@ -78,8 +78,8 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
             (
                 "params.yaml",
                 "    minimax: {loss",
-                "    pac3: {loss: nonsaturating, pack: 3, critic_steps: 1, penalty: none, strength: 0.0, betas: [0.5, 0.9]}\n"
-                "    minimax: {loss",
+                "    pac3: {loss: nonsaturating, pack: 3, critic_steps: 1, penalty: none, strength: 0.0, "
+                "betas: [0.5, 0.9]}\n    minimax: {loss",
             )
         ],
         {"gan@pac3", "forge@digits", *VERDICTS},

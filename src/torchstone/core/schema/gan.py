@@ -1,4 +1,4 @@
-"""Generative adversarial networks: the sections gan and forge."""
+"""Generative adversarial networks: the sections gan, exact and forge."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from torchstone.core.schema.prepare import Generated, Prepare
 from torchstone.core.schema.section import Count, Positive, Section
 
 Moment = Annotated[float, Field(ge=0.0, lt=1.0)]
-EXACT = "exact"  # the row whose generator is the data themselves
 
 
 class Game(Section):
     """The rules of one game; in the plane a stage gan@KEY."""
 
-    loss: Literal["minimax", "nonsaturating", "wasserstein", "none"] = Field(
-        description="what the players want; none belongs to the perfect sampler"
-    )
+    loss: Literal["minimax", "nonsaturating", "wasserstein"] = Field(description="what the players want")
     pack: Count = Field(description="samples that the discriminator judges together")
     critic_steps: Count = Field(description="discriminator updates to one generator update")
     penalty: Literal["none", "r1", "slope"] = Field(
@@ -61,19 +58,18 @@ class Images(Task):
 
 
 class Exact(Section):
-    """What is known without luck: gan@exact."""
+    """Games with a known answer."""
 
     updates: Count = Field(description="of the discriminator of two known densities")
     orbit: Count = Field(description="updates of the Dirac-GAN")
-    step: float = Field(gt=0.0, lt=1.0, description="its learning rate")
+    step: float = Field(gt=0.0, lt=1.0, description="its largest learning rate")
     gamma: float = Field(gt=0.0, description="its R1 penalty")
 
 
 class Gan(Section):
-    """Generative adversarial networks: the games, the plane, and what is exact."""
+    """Generative adversarial networks: the games, and the plane."""
 
     plane: Plane = Field(description="the ring and the grid")
-    exact: Exact = Field(description="studies with a known answer")
     games: dict[str, Game] = Field(description="one row a game: the stages gan@KEY")
 
 
@@ -85,8 +81,6 @@ def _check_task(task: Task, where: str) -> None:
 def check_games(gan: Gan, forge: dict[str, Images], prepare: Prepare) -> None:
     """Refuse games that contradict themselves, and images of unknown games or data."""
     for name, game in gan.games.items():
-        if (game.loss == "none") != (name == EXACT):
-            raise ValueError(f"gan.games.{name}.loss: 'none' belongs to the row '{EXACT}', and only to it")
         if (game.penalty == "none") != (game.strength == 0):
             raise ValueError(f"gan.games.{name}.strength = {game.strength:g}: goes with a penalty, and with one only")
     _check_task(gan.plane, "gan.plane")
@@ -103,6 +97,5 @@ def check_games(gan: Gan, forge: dict[str, Images], prepare: Prepare) -> None:
         if key.split("-")[0] != images.dataset:
             raise ValueError(f"{where}: begin its name with '{images.dataset}', its data set")
         for name in images.games:
-            if name not in gan.games or name == EXACT:
-                known = [game for game in gan.games if game != EXACT]
-                raise ValueError(f"{where}.games: no game '{name}'; {near_miss(name, known)}")
+            if name not in gan.games:
+                raise ValueError(f"{where}.games: no game '{name}'; {near_miss(name, gan.games)}")

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
-from torchstone.core.schema.gan import Gan, Images, check_games
+from torchstone.core.schema.gan import Exact, Gan, Images, check_games
 from torchstone.core.schema.lottery import Controls, Depth, Prune, check_prune, check_rounds
 from torchstone.core.schema.prepare import Prepare
 from torchstone.core.schema.section import Section, Share
@@ -48,6 +48,7 @@ class Params(Section):
     control: Controls
     depth: Depth
     gan: Gan
+    exact: Exact
     forge: dict[str, Images] = Field(description="one row a set of images: the stages forge@KEY")
     judge: Judge
 
@@ -73,7 +74,7 @@ class Params(Section):
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
             "prune": self.prune.rounds,
             "control": self.control.rounds,
-            **{key: ["all"] for key in ("start", "depth")},
+            **{key: ["all"] for key in ("start", "depth", "exact")},
             "gan": self.gan.games,
             "forge": self.forge,
         }

@@ -99,9 +99,10 @@ def dirac_trials(settings: Exact, seed: int) -> tuple[list[Trial], dict[str, Sta
     first: dict[str, State] = {}
     shown = np.unique(np.geomspace(1, settings.orbit, 25).astype(int))
     for arm, rule in RULES.items():
-        if rule is not wgan_gp:
-            trials += as_trials(arm, None, 0, {"modulus_excess": modulus(rule, settings) - 1})
         for replicate, start in enumerate(starts(seed)):
+            if rule is not wgan_gp:  # a replicate is a step size here, a start below
+                smaller = settings.model_copy(update={"step": settings.step * (replicate + 1) / STARTS})
+                trials += as_trials(arm, None, replicate, {"modulus_excess": modulus(rule, smaller) - 1})
             states = orbit(rule, start, settings)
             away = np.hypot(*states.T)
             growth = np.log10(np.maximum(away[-1], 1e-300) / away[0])

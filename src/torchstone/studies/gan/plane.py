@@ -1,21 +1,17 @@
-"""The games on the ring and the grid, and the perfect sampler that stands beside each of their tables."""
+"""The games on the ring and the grid: what is played, what is measured, what is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import torch
 
 from torchstone.core.files import Arrays
 from torchstone.core.schema import Gan
-from torchstone.core.streams import stream
 from torchstone.core.trials import Trial
-from torchstone.studies.gan.dirac import dirac_trials
-from torchstone.studies.gan.exact import line_trials
-from torchstone.studies.gan.modes import Points, coverage
-from torchstone.studies.gan.scores import as_trials, optimum_trials, plane_trials
-from torchstone.studies.gan.targets import centres, draw_plane
+from torchstone.studies.gan.modes import Points
+from torchstone.studies.gan.scores import plane_trials
+from torchstone.studies.gan.targets import centres
 from torchstone.studies.gan.training import Match, pieces
 
 SHOWN = 4  # budgets of a scatter picture, the last ones by thirds of the logarithm
@@ -43,40 +39,8 @@ def played(gan: Gan, key: str, kept: Mapping[str, Arrays]) -> list[Trial]:
     ]
 
 
-def perfect_samples(gan: Gan, seed: int, which: str) -> Arrays:
-    """Return draws from the truth, as many as of a generator, by data set: [budget (one), replicate, sample, 2]."""
-    plane = gan.plane
-    return {
-        dataset: torch.stack(
-            [draw_plane(dataset, plane.samples, stream(seed, which, dataset, r)) for r in range(plane.replicates)]
-        )[None].numpy()
-        for dataset in plane.datasets
-    }
-
-
-def exact(gan: Gan, seed: int) -> tuple[list[Trial], dict[str, Arrays], Arrays]:
-    """Return what is known without luck: trials, the perfect samples, and the pictures."""
-    trials, last = [], float(gan.plane.budgets[-1])
-    kept = {arm: perfect_samples(gan, seed, arm) for arm in ("true sampler", "true sampler again")}
-    for arm, by_dataset in kept.items():
-        for dataset, samples in by_dataset.items():
-            for r, one in enumerate(samples[0]):
-                trials += as_trials(arm, last, r, coverage(one, dataset) | {"diverged": 0.0}, f"{dataset}_")
-    for dataset in gan.plane.datasets:
-        trials += optimum_trials(last, f"{dataset}_")
-    trials += line_trials(gan.exact, seed, gan.plane.replicates)
-    orbits, first = dirac_trials(gan.exact, seed)
-    pictures = {
-        "orbits": np.stack(list(first.values())),
-        "orbits_columns": np.asarray([arm.removeprefix("dirac ") for arm in first]),
-        "orbits_centres": np.zeros((1, 2)),
-    }
-    for dataset, samples in kept["true sampler"].items():
-        pictures |= _scatter(dataset, samples, ["the truth"])
-    return [*trials, *orbits], kept, pictures
-
-
-def _scatter(dataset: str, samples: Points, columns: list[str]) -> Arrays:
+def scatter(dataset: str, samples: Points, columns: list[str]) -> Arrays:
+    """Return a picture of the first replicate's samples, [column, point, 2] of [column, replicate, sample, 2]."""
     points = samples[:, 0, :POINTS]
     return {dataset: points, f"{dataset}_columns": np.asarray(columns), f"{dataset}_centres": centres(dataset)}
 
@@ -87,5 +51,5 @@ def pictures(gan: Gan, kept: Mapping[str, Arrays]) -> Arrays:
     chosen = sorted({round(place) for place in np.linspace(len(budgets) // 4, len(budgets) - 1, SHOWN)})
     found: Arrays = {}
     for dataset, arrays in kept.items():
-        found |= _scatter(dataset, arrays["samples"][chosen], [f"{budgets[place]:,} updates" for place in chosen])
+        found |= scatter(dataset, arrays["samples"][chosen], [f"{budgets[place]:,} updates" for place in chosen])
     return found
