@@ -120,7 +120,6 @@ def ours(setting: Setting) -> Callable[[], object]:
 
 def user_step(batches: Iterator[Data], setting: Setting, fused: bool) -> Callable[[], object]:
     """Return a step of an ordinary module, with the mask put on after it."""
-    torch.manual_seed(0)
     layers = [part for pair in pairwise(WIDTHS) for part in (nn.ReLU(), nn.Linear(*pair))]
     net = nn.Sequential(nn.Flatten(), *layers[1:])
     kind = torch.optim.SGD if setting.rule == "sgd" else torch.optim.Adam

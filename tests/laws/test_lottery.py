@@ -32,7 +32,7 @@ from torchstone.nets.backprop import write_gradient
 from torchstone.nets.masks import dense, named, pruned, weights_of
 from torchstone.nets.population import MLPPopulation, pad_features
 from torchstone.studies.lottery.chain import CHAINS, SCORES, beginning, first_weights, masks_of, round_trials, starts
-from torchstone.studies.lottery.training import Start, train
+from torchstone.studies.lottery.training import AT_ONCE, Start, outputs_on, train
 
 TEST_SCORES = {"test_accuracy", "early_test_accuracy"}
 
@@ -198,6 +198,13 @@ def test_scores_are_those_of_the_weights_that_are_returned() -> None:
                 assert found[f"{part}_accuracy"] == pytest.approx(right)
             assert found["curve_valid_accuracy"].shape == found["curve_updates"].shape
             assert found["log10_early_updates"] == pytest.approx(np.log10(found["early_updates"]))
+
+
+def test_outputs_on_many_rows_are_those_of_all_rows_at_once_in_their_order() -> None:
+    population = MLPPopulation(2, WIDTHS)
+    population.initialise([stream(SEED, "law", k) for k in range(2)])
+    x = pad_features(torch.randn(2, 2 * AT_ONCE + 300, WIDTHS[0], generator=stream(SEED, "rows")))
+    assert outputs_on(population, x).numpy() == pytest.approx(population.predict(x).numpy(), rel=1e-5, abs=1e-6)
 
 
 def test_early_accuracy_is_that_of_the_weights_in_the_middle_of_the_lowest_window() -> None:

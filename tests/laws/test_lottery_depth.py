@@ -73,7 +73,7 @@ def test_a_round_without_a_value_is_a_break() -> None:
 
 def test_every_arm_of_the_sparse_rounds_breaks_in_the_same_rounds_and_is_paired_by_replicate() -> None:
     control = table(
-        accuracies("ticket", {0: [0.0, 0.0], 3: [0.0, 0.0], 7: [0.0, 0.05]})
+        [Trial("ticket", x, k, "over_dense", 0.0) for x in (0.0, 1.0, 3.0, 7.0) for k in (0, 1)]
         + accuracies("reinit", {3: [0.0, 0.02], 7: [0.02, 0.0]})
         + accuracies("oneshot", {3: [0.0, 0.0], 7: [0.0, NAN]})
         + accuracies("control", {0: [0.0, 0.3]})
