@@ -55,3 +55,4 @@ benchmark: install ## speed against peers and against the machine's limit
 	python -m benchmarks.engine
 	python -m benchmarks.bagging
 	python -m benchmarks.gan
+	python -m benchmarks.lenet

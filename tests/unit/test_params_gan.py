@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.params_text import complaint
 
+from tests.unit.params_text import complaint
 from torchstone.core.params import load_params
 
 

@@ -54,12 +54,13 @@ def break_rounds(losses: pd.DataFrame, margin: float) -> pd.Series[float]:
 def break_trials(control: pd.DataFrame, prune: pd.DataFrame, margin: float) -> list[Trial]:
     """Return the break of each arm that was measured at sparse rounds, in all of them the same."""
     dense = over_rounds(prune, "ticket", METRIC)[0.0]
-    rounds = sorted(float(x) for x in control[control["arm"] == "ticket"]["x"].unique() if x > 0)
+    measured = control[control["metric"] == METRIC]
+    rounds = sorted(float(x) for x in measured["x"].unique() if x > 0)
     trials: list[Trial] = []
     if not rounds:
         return trials
-    tables = {arm: over_rounds(control, arm, METRIC) for arm in sorted(set(control["arm"]))}
-    tables["rewound"] = over_rounds(prune, "rewound", METRIC)
+    tables = {arm: over_rounds(control, arm, METRIC) for arm in sorted(set(measured["arm"]))}
+    tables |= {arm: over_rounds(prune, arm, METRIC) for arm in ("rewound", "ticket")}
     for arm, table in tables.items():
         if set(rounds) <= set(table.columns):
             accuracies = table.reindex(index=dense.index, columns=rounds)
