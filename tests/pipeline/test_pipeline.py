@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 ENSEMBLE = {"ensemble@waveform", "ensemble@breast_cancer"}
 PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@mnist1d", "prepare@digits"}
-GAN = {"exact", "gan@minimax", "gan@nonsaturating", "gan@pac2"}
+GAN = {"exact", "gan@minimax", "gan@nonsaturating", "gan@pac2", "gan@r1"}
 SWEEP = {"sweep@mnist1d-b0008", "sweep@mnist1d-b0032", "sweep@mnist1d-b0064"}
 PRUNE = {"prune@r00", "prune@r01", "prune@r02"}
 CONTROL = {"control@r00", "control@r02"}
