@@ -207,7 +207,11 @@ def test_the_trials_of_a_round_hold_every_arm_and_of_the_ticket_the_differences_
 
     early = {arm: values(arm, "early_test_accuracy") for arm in SPARSE}
     early["ticket"] = handed["score-early_test_accuracy"]
-    assert set(trials[trials["arm"] == "ticket"]["metric"]) == {"over_dense", "over_reinit"}
+    assert set(trials[trials["arm"] == "ticket"]["metric"]) == {
+        "over_dense", "over_reinit", "end_over_dense", "end_over_reinit",
+    }  # fmt: skip
+    gained = handed["score-test_accuracy"] - found["reinit"]["test_accuracy"]
+    assert values("ticket", "end_over_reinit") == pytest.approx(gained)
     for arm, scores in early.items():
         assert values(arm, "over_dense") == pytest.approx(scores - dense["score-early_test_accuracy"])
     assert values("ticket", "over_reinit") == pytest.approx(early["ticket"] - early["reinit"])

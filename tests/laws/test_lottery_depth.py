@@ -110,7 +110,7 @@ def test_without_a_sparse_round_of_controls_nothing_breaks() -> None:
 
 
 def test_the_first_round_that_fails_ends_it_whatever_comes_later() -> None:
-    found = answer(chain({0: 0.0, 1: 0.001, 2: -0.004, 3: 0.02, 4: 0.0}), MARGIN, ALPHA, 0.0)
+    found = answer(chain({0: 0.0, 1: 0.001, 2: -0.004, 3: 0.02, 4: 0.0}), METRIC, MARGIN, ALPHA, 0.0)
     assert (found.number, found.density, found.next_density) == (2, 0.25, 0.125)
     assert found.loss[0] == pytest.approx(-0.004)
     assert found.next_loss is not None
@@ -119,9 +119,9 @@ def test_the_first_round_that_fails_ends_it_whatever_comes_later() -> None:
 
 def test_a_round_fails_if_its_interval_touches_the_margin_though_its_estimate_does_not() -> None:
     trials = chain({0: 0.0, 1: 0.007}, spread=0.02)
-    found = answer(trials, MARGIN, ALPHA, 0.0)
+    found = answer(trials, METRIC, MARGIN, ALPHA, 0.0)
     assert (found.number, found.loss, found.next_density) == (0, (0.0, 0.0, 0.0), 0.5)
-    assert answer(trials, 0.05, ALPHA, 0.0).number == 1
+    assert answer(trials, METRIC, 0.05, ALPHA, 0.0).number == 1
 
 
 def test_intervals_are_those_of_the_paired_losses_and_widen_with_overlap() -> None:
@@ -129,44 +129,55 @@ def test_intervals_are_those_of_the_paired_losses_and_widen_with_overlap() -> No
     rows = trials[(trials["metric"] == METRIC) & (trials["x"] == 1.0)].sort_values("replicate")
     losses = DENSE - rows["value"].to_numpy(dtype="float64")
     for overlap in (0.0, 0.4):
-        found = answer(trials, MARGIN, ALPHA, overlap)
+        found = answer(trials, METRIC, MARGIN, ALPHA, overlap)
         assert found.loss[1:] == pytest.approx(interval(Sample(losses, overlap), ALPHA))
-    assert answer(trials, MARGIN, ALPHA, 20.0).number == 0
+    assert answer(trials, METRIC, MARGIN, ALPHA, 20.0).number == 0
 
 
 def test_a_net_that_loses_nothing_is_pruned_as_far_as_was_tried() -> None:
-    found = answer(chain({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}), MARGIN, ALPHA, 0.0)
+    found = answer(chain({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}), METRIC, MARGIN, ALPHA, 0.0)
     assert (found.number, found.density, found.next_density, found.next_loss) == (3, 0.125, None, None)
 
 
 def test_rounds_are_tried_in_their_order_and_not_in_that_of_the_rows() -> None:
     trials = chain({0: 0.0, 1: 0.0, 2: 0.05, 10: 0.0})
-    assert answer(trials.iloc[::-1], MARGIN, ALPHA, 0.0).number == 1
+    assert answer(trials.iloc[::-1], METRIC, MARGIN, ALPHA, 0.0).number == 1
 
 
 def test_one_replicate_rules_nothing_out() -> None:
     trials = chain({0: 0.0, 1: -0.1})
-    found = answer(trials[trials["replicate"] == 0], MARGIN, ALPHA, 0.0)
+    found = answer(trials[trials["replicate"] == 0], METRIC, MARGIN, ALPHA, 0.0)
     assert found.number == 0
     assert found.next_loss is not None
     assert np.isinf(found.next_loss[1:]).all()
+
+
+def test_a_round_with_a_failed_training_does_not_pass_however_well_the_others_did() -> None:
+    trials = chain({0: 0.0, 1: 0.0, 2: 0.0})
+    failed = (trials["metric"] == METRIC) & (trials["x"] == 2.0) & (trials["replicate"] == 1)
+    assert answer(trials[~failed], METRIC, MARGIN, ALPHA, 0.0).number == 1
+    all_failed = (trials["metric"] == METRIC) & (trials["x"] == 1.0)
+    assert answer(trials[~all_failed], METRIC, MARGIN, ALPHA, 0.0).number == 0
 
 
 # ---------------------------------------------------------------- in words
 
 
 def test_the_sentence_says_how_far_how_sure_and_what_comes_next() -> None:
-    said = sentence(Answer(7, 0.2107, (0.001, -0.002, 0.004), 0.169, (0.006, 0.001, 0.011)), 0.01)
+    said = sentence(Answer(7, 0.2107, (0.001, -0.002, 0.004), 0.169, (0.006, 0.001, 0.011)), METRIC, 0.01)
     assert said == (
-        "Down to 21 % of the weights (7 rounds of pruning) a loss of 1 point of test accuracy against the dense net is "
-        "ruled out (estimate 0.10 points, 95 % interval -0.20 to 0.40). At 17 % it cannot be ruled out (estimate 0.60 "
-        "points, 95 % interval 0.10 to 1.10)."
+        "Judged at the lowest validation loss: down to 21 % of the weights (round 7) a loss of 1 point of test "
+        "accuracy against the dense net is ruled out (estimate 0.10 points, 95 % interval -0.20 to 0.40). At 17 % it "
+        "cannot be ruled out (estimate 0.60 points, 95 % interval 0.10 to 1.10)."
     )
 
 
 def test_the_sentence_says_so_where_no_round_passes_or_none_fails() -> None:
-    none = sentence(Answer(0, 1.0, (0.0, 0.0, 0.0), 0.8, (0.02, 0.0, 0.04)), 0.005)
-    assert none.startswith("Not by a single round: a loss of 0.5 points of test accuracy cannot be ruled out. At 80 %")
-    every = sentence(Answer(16, 0.029, (0.0, -0.001, 0.001), None, None), 0.005)
-    assert every.startswith("Down to 2.9 % of the weights (16 rounds of pruning)")
+    none = sentence(Answer(0, 1.0, (0.0, 0.0, 0.0), 0.8, (0.02, 0.0, 0.04)), "test_accuracy", 0.005)
+    assert none.startswith(
+        "Judged at the end of training: not by a single round, a loss of 0.5 points of test accuracy cannot be ruled "
+        "out. At 80 %"
+    )
+    every = sentence(Answer(16, 0.029, (0.0, -0.001, 0.001), None, None), METRIC, 0.005)
+    assert every.startswith("Judged at the lowest validation loss: down to 2.9 % of the weights (round 16)")
     assert every.endswith("No sparser network was tried.")

@@ -160,3 +160,14 @@ def test_units_without_any_weight_come_last_in_a_signal() -> None:
     units = pictures(mask, np.ones(mask.shape, dtype=np.float32), SIGNAL)["units"][0, 0]
     assert not units[:, -4:].any()
     assert units[:, :-4].any(axis=0).all()
+
+
+def test_unequal_inputs_and_units_together_fool_neither_the_third_null_nor_leave_the_second_alone() -> None:
+    generator = numpy_stream(5, "both marginals")
+    inputs, units = np.linspace(0.2, 1.8, 40), np.where(np.arange(120) < 60, 0.02, 1.98)
+    chance = np.clip(0.1 * np.outer(inputs, units), 0, 1)
+    masks = generator.random((40, 40, 120)) < chance
+    found = neighbours(masks, (1, 40))
+    error = found["neighbours_over_both"].std(ddof=1) / np.sqrt(len(masks))
+    assert abs(found["neighbours_over_both"].mean()) < 4 * error
+    assert found["neighbours_over_inputs"].mean() > 0.05

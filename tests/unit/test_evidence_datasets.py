@@ -11,13 +11,15 @@ import yaml
 from tests.laws.judging import KINDS, LESS, MORE, ONE, SETTINGS, claim, frame, verdict
 from tests.unit.params_text import TEXT
 from torchstone.core.errors import InputError
-from torchstone.core.params import load_params
+from torchstone.core.params import apply_preset, load_params
 from torchstone.core.schema import Params
 from torchstone.core.trials import Trial, write_trials
 from torchstone.stats.compare import column, effects
 from torchstone.stats.evidence import gather
-from torchstone.stats.ledger import Claim, Reading
+from torchstone.stats.ledger import Claim, Reading, load_claims
 from torchstone.stats.records import as_records
+
+ROOT = Path(__file__).parents[2]
 
 # ---------------------------------------------------------------- several x
 
@@ -192,3 +194,31 @@ def test_a_claim_about_an_arm_that_its_tables_lack_is_not_run(tmp_path: Path) ->
     found, waiting = gather([which], params, tmp_path)
     assert found == []
     assert waiting["X1"].startswith("these params have no arm 'lses' in prune/r02 + control/r02; did you mean 'less'?")
+
+
+@pytest.mark.parametrize("dataset", ["mnist1d", "digits", "mnist"])
+def test_every_claim_of_the_ledger_about_tickets_is_judged_or_waits_on_every_data_set(
+    dataset: str, tmp_path: Path
+) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_bytes((ROOT / "params.yaml").read_bytes())
+    if dataset == "mnist":
+        apply_preset(params, ROOT / "presets/paper.yaml")
+    read = load_params(params)
+    chosen = read.model_copy(update={"prune": read.prune.model_copy(update={"dataset": dataset})})
+    claims = [claim for claim in load_claims(ROOT / "claims.yaml") if claim.study == "lottery"]
+    tables: dict[tuple[str, str], set[Trial]] = {}
+    for claim_ in claims:
+        for stage, key in chosen.matching(claim_.trials):
+            rows = tables.setdefault((stage, key), set())
+            number = None if key == "all" else float(key[1:])
+            for part in claim_.parts:
+                of_control = part.arm not in {"ticket", "rewound"}
+                if stage not in {"prune", "control"} or of_control == (stage == "control"):
+                    rows |= {Trial(part.arm, number, k, part.metric, 0.5) for k in (0, 1)}
+    for (stage, key), rows in tables.items():
+        write_trials(tmp_path / stage / key / "trials.csv", "lottery", rows)
+    judged, waiting = gather(claims, chosen, tmp_path)
+    assert len(judged) + len(waiting) == len(claims)
+    assert {found.design for found, _, _ in judged} == {"fresh" if dataset == "mnist1d" else "splits"}
+    assert set(waiting) == (set() if dataset == "mnist1d" else {"G1", "G2", "G3", "G3-inputs", "G3-both"})

@@ -75,7 +75,7 @@ def test_a_task_of_an_unknown_data_set_or_one_not_prepared_is_refused(path: Path
         ("after: start", "after: r02", "prune.rounds.r00.after = r02: it follows 'start'"),
         ("after: r01", "after: r02", "prune.rounds.r02.after = r02: it follows 'r01'"),
         ("[r00, r02]", "[r00, r03]", "control.rounds: no round 'r03'; did you mean 'r02'?"),
-        ("[r00, r02]", "[r00, r02, r00]", "control.rounds = ['r00', 'r02', 'r00']: a round is given twice"),
+        ("[r00, r02]", "[r00, r02, r00]", "control.rounds = ['r00', 'r02', 'r00']: one is given twice"),
     ],
 )
 def test_rounds_that_are_no_chain_and_controls_of_no_round_are_refused(

@@ -128,30 +128,32 @@ def jobs(
     named: dict[str, tuple[object, ...]] = {}
     for arm in arms:
         start = start_of(arm, number, ticket, dense, pieces[0])
-        for place, lesson in enumerate(pieces):
+        for lesson in pieces:
             trained = part_of(Start(ticket["trained"], []), lesson).vectors
-            named[f"{arm}-{place:04d}"] = (arm, part_of(start, lesson), lesson, trained, points)
+            named[f"{arm}-{lesson.label}"] = (arm, part_of(start, lesson), lesson, trained, points)
     return named
 
 
 def control_trials(number: int, found: Mapping[str, Arrays], ticket: Arrays, dense: Arrays) -> list[Trial]:
     """Return the trials of all arms at a round, and the differences that matter.
 
-    "over_dense" is an arm's early test accuracy less the dense net's, "over_reinit" the ticket's less that of other
-    first weights, "over_midpoint" that of signs alone less the middle between these two. The ticket's own scores stand
-    in the trials of its round.
+    "over_dense" is an arm's test accuracy less the dense net's, "over_reinit" the ticket's less that of other first
+    weights, "over_midpoint" that of signs alone less the middle between these two: at the lowest validation loss, and
+    with "end_" before the name at the end of training. The ticket's own scores stand in the trials of its round.
     """
-    metric = "early_test_accuracy"
-    own, dense_accuracy = ticket[f"score-{metric}"], dense[f"score-{metric}"]
-    scores = {"ticket": {"over_dense": own - dense_accuracy}}
+    scores: dict[str, dict[str, npt.NDArray[np.float64]]] = {"ticket": {}}
     for arm, arrays in found.items():
         scores[arm] = {name: arrays[name] for name in (*SCORES, "error_barrier", "loss_barrier") if name in arrays}
-        scores[arm]["over_dense"] = arrays[metric] - dense_accuracy
-    if "reinit" in scores:
-        other = scores["reinit"][metric]
-        scores["ticket"]["over_reinit"] = own - other
-        if "signs" in scores:
-            scores["signs"]["over_midpoint"] = scores["signs"][metric] - (own + other) / 2
+    for prefix, metric in (("", "early_test_accuracy"), ("end_", "test_accuracy")):
+        own = ticket[f"score-{metric}"]
+        accuracies = {"ticket": own} | {arm: arrays[metric] for arm, arrays in found.items()}
+        for arm, values in accuracies.items():
+            scores[arm][f"{prefix}over_dense"] = values - dense[f"score-{metric}"]
+        if "reinit" in accuracies:
+            scores["ticket"][f"{prefix}over_reinit"] = own - accuracies["reinit"]
+        if "reinit" in accuracies and "signs" in accuracies:
+            middle = (own + accuracies["reinit"]) / 2
+            scores["signs"][f"{prefix}over_midpoint"] = accuracies["signs"] - middle
     trials = [trial for arm, values in scores.items() for trial in score_trials(arm, float(number), values)]
     curves = [curve_trials(f"reinit, round {number}", found["reinit"])] if "reinit" in found else []
     return trials + [trial for curve in curves for trial in curve]
