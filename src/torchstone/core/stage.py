@@ -29,7 +29,7 @@ from torchstone.core.processes import KIB, MOST_HEAP, allocate, die_with_parent
 from torchstone.core.resume import SCRATCH, Resume, identity
 from torchstone.core.schema import Params
 
-WATCHED = ("data/", "metrics/", "reports/", "params.yaml", "claims.yaml", "studies.yaml")
+WATCHED = ("data/", "metrics/", "reports/", "records/", "params.yaml", "claims.yaml", "studies.yaml")
 
 
 class Stage:

@@ -7,11 +7,25 @@ the two equal. A module a study, which also checks what its sections must know o
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, SweepCell, Task
 from torchstone.core.schema.ensembles import Arms, Cell, Ensemble, Resample
+from torchstone.core.schema.navigation import (
+    City,
+    Eta,
+    Feedback,
+    Forecast,
+    Match,
+    Network,
+    Probes,
+    RealWeek,
+    Route,
+    Traffic,
+    Week,
+)  # fmt: skip
 from torchstone.core.schema.params import Judge, Params, Shared
 from torchstone.core.schema.prepare import Finite, Fixed, Generated, Prepare
 from torchstone.core.schema.section import Section
 
 __all__ = [
-    "Arms", "Cell", "Cost", "Ensemble", "Finite", "Fixed", "Generated", "Judge", "Minima", "Params", "Prepare",
-    "Recommend", "Resample", "Section", "Shared", "Sweep", "SweepCell", "Task",
+    "Arms", "Cell", "City", "Cost", "Ensemble", "Eta", "Feedback", "Finite", "Fixed", "Forecast", "Generated", "Judge",
+    "Match", "Minima", "Network", "Params", "Prepare", "Probes", "RealWeek", "Recommend", "Resample", "Route",
+    "Section", "Shared", "Sweep", "SweepCell", "Task", "Traffic", "Week",
 ]  # fmt: skip

@@ -9,6 +9,18 @@ from pydantic import Field, model_validator
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
+from torchstone.core.schema.navigation import (
+    Eta,
+    Feedback,
+    Forecast,
+    Match,
+    Network,
+    Probes,
+    Route,
+    Traffic,
+    Week,
+    check_navigation,
+)  # fmt: skip
 from torchstone.core.schema.prepare import Prepare
 from torchstone.core.schema.section import Section, Share
 
@@ -41,6 +53,15 @@ class Params(Section):
     minima: Minima
     cost: Cost
     recommend: Recommend
+    network: Network
+    traffic: Traffic
+    probes: Probes
+    match: Match
+    forecast: Forecast
+    eta: Eta
+    route: Route
+    feedback: Feedback
+    week: Week
     judge: Judge
 
     @model_validator(mode="after")
@@ -50,6 +71,7 @@ class Params(Section):
         check_tasks(self.sweep, self.prepare, self.recommend)
         check_cells(self.sweep)
         check_minima(self.minima, self.sweep)
+        check_navigation(self.probes, self.forecast, self.traffic, self.eta, self.feedback)
         return self
 
     def rows(self, stage: str) -> list[str]:
@@ -60,5 +82,8 @@ class Params(Section):
             **dict.fromkeys(("resample", "ensemble"), self.ensemble.cells),
             "sweep": self.sweep.cells,
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
+            **dict.fromkeys(("network", "traffic", "probes", "match"), self.network.cities),
+            **dict.fromkeys(("forecast", "eta", "route", "feedback"), self.network.cities),
+            "week": self.week.sets,
         }
         return list(rows.get(stage, ()))
