@@ -1,6 +1,6 @@
 """Say when one will arrive, with P10, P50 and P90, in every replicate's city."""
 
-from torchstone.core.files import read_arrays, write_arrays
+from torchstone.core.files import read_arrays
 from torchstone.core.stage import Stage, run
 from torchstone.core.trials import from_arrays, write_trials
 from torchstone.studies.navigation.arriving import arrivals
@@ -20,7 +20,6 @@ def main(stage: Stage) -> None:
             params.probes.main, params.shared.seed, replicate,
         )  # fmt: skip
     found = list(stage.resume().pieces(arrivals, jobs, label=f"eta@{stage.key}"))
-    write_arrays(stage.output("pictures.npz"), {name: found[0][name] for name in ("told", "real")})
     write_trials(stage.output("trials.csv"), "navigation", [trial for arrays in found for trial in from_arrays(arrays)])
 
 

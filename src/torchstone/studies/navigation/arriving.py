@@ -80,7 +80,7 @@ def arrivals(
     network: Network, seconds: Floats, beliefs: Arrays, forecast: Forecast, settings: Eta, blocks: float, share: float,
     seed: int, replicate: int,
 ) -> Arrays:  # fmt: skip
-    """Return the trials of one city, and the test trips' told quantiles and real times for a picture."""
+    """Return the trials of one city."""
     guide = Guide.of(network, seconds, beliefs, forecast, f"{share:g}")
     days = range(len(seconds) - forecast.train)
     queries, found = trips(guide, days, settings, blocks, seed, replicate)
@@ -106,5 +106,4 @@ def arrivals(
             )
     trials += [Trial("nominal", level, replicate, "below", level) for level in settings.levels]
     trials.append(Trial("nominal", None, replicate, "coverage", settings.levels[-1] - settings.levels[0]))
-    told_at = found["forecast"][test, None] * np.exp(wider[test])
-    return as_arrays(trials) | {"told": told_at, "real": found["real"][test]}
+    return as_arrays(trials)

@@ -47,7 +47,7 @@ def commute(seen: Observed, forecast: Floats, settings: Forecast) -> Arrays:
         seen.truth[first + day, :, later],
     ]
     lines = beside(seen.network.ends, APART * float(np.median(seen.network.lengths)))
-    return {
-        "city-lines": np.stack([lines] * len(panels)),
-        "city-values": np.clip(np.stack(panels) / free, 0.0, 1.0),
-    }
+    pictures: Arrays = {}
+    for name, speeds in zip(("now", "forecast", "came"), panels, strict=True):
+        pictures |= {name: lines, f"{name}_values": np.clip(speeds / free, 0.0, 1.0)}
+    return pictures

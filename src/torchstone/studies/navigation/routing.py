@@ -32,7 +32,9 @@ def ladder(
             trials.append(Trial(rung, percent, replicate, "regret_by_share", float(found[rung].mean())))
         if share != main:
             continue
-        for rung, regret in found.items():
+        for place, (rung, regret) in enumerate(found.items(), start=1):
+            trials.append(Trial("all rungs", float(place), replicate, "regret_by_rung", float(regret.mean())))
+            trials.append(Trial("all rungs", float(place), replicate, "p95_by_rung", float(np.quantile(regret, 0.95))))
             trials.append(Trial(rung, None, replicate, "regret", float(regret.mean())))
             trials.append(Trial(rung, None, replicate, "regret_p95", float(np.quantile(regret, 0.95))))
             trials.append(Trial(rung, None, replicate, "wrong_share", float((regret > 0.01).mean())))

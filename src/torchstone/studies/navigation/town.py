@@ -83,30 +83,26 @@ def told(settings: Match, probes: Probes, seed: int, replicate: int) -> Arrays:
 
 
 def traced(settings: Match, probes: Probes, seed: int) -> Arrays:
-    """Return a picture of one journey: streets, the way driven, the fixes and the match, at the two extreme errors."""
+    """Return pictures of one journey: streets, the way driven and matched, the fixes, at the two extreme errors."""
     network = town(settings, seed, 0)
     roads = Roads.of(network)
     driven = journeys(network, settings, probes.whim, seed, 0)
     legs = slice(0, int(driven.starts[1]))
     only = Journeys(driven.starts[:2], driven.links[legs], driven.enters[legs], driven.leaves[legs])
-    panels = []
-    for radius in (max(settings.radii), min(settings.radii)):
+    way = np.concatenate([network.ends[only.links][:, :2], network.ends[only.links[-1:]][:, 2:]])
+    pictures: Arrays = {}
+    for name, radius in (("coarse", max(settings.radii)), ("fine", min(settings.radii))):
         noise = numpy_stream(seed, "town", "picture")
         traces = record(network, only, min(settings.intervals), radius / TO_95, probes.memory, noise)
         links, offsets = match(roads, traces, radius / TO_95, CANDIDATES)
         ends = network.ends[links]
-        share = (offsets / network.lengths[links])[:, None]
-        panels.append((traces.places, ends[:, :2] + share * (ends[:, 2:] - ends[:, :2])))
-    way = np.concatenate([network.ends[only.links][:, :2], network.ends[only.links[-1:]][:, 2:]])
-    longest = max(len(way), len(panels[0][1]))
-    fill = [
-        np.pad(path, ((0, longest - len(path)), (0, 0)), constant_values=np.nan)
-        for path in (way, panels[0][1], panels[1][1])
-    ]
-    half = len(network.tails) // 2  # one direction of each street
-    return {
-        "trace-lines": np.stack([network.ends[:half]] * 2),
-        "trace-values": np.full((2, half), np.nan),
-        "trace-paths": np.stack([np.stack([fill[0], fill[1]]), np.stack([fill[0], fill[2]])]),
-        "trace-points": np.stack([panel[0] for panel in panels]),
-    }
+        matched = ends[:, :2] + (offsets / network.lengths[links])[:, None] * (ends[:, 2:] - ends[:, :2])
+        ways = np.full((2, max(len(way), len(matched)), 2), np.nan)
+        ways[0, : len(way)], ways[1, : len(matched)] = way, matched
+        pictures |= {
+            name: network.ends[: len(network.tails) // 2],  # one direction of each street
+            f"{name}_ways": ways,
+            f"{name}_labels": np.asarray(["driven", "matched"]),
+            f"{name}_points": traces.places,
+        }
+    return pictures
