@@ -33,7 +33,7 @@ def main(stage: Stage) -> None:
         write_trials(Path("data", stage.name, dataset, "trials.csv"), "batch-size", trials)
         sentences = [sentence(choice, reference, params.sweep.tasks[dataset].rows, margin) for choice in choices]
         advice.append({"title": dataset, "text": sentences[0], "note": " ".join(sentences[1:])})
-    write_json(Path("reports/advice.json"), {"studies": {"batch-size": advice}})
+    write_json(Path("reports/advice/batch-size.json"), {"advice": advice})
 
 
 if __name__ == "__main__":

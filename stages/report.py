@@ -5,12 +5,13 @@ from pathlib import Path
 from torchstone.core.files import read_json, write_json, write_svg, write_text
 from torchstone.core.stage import Stage, run
 from torchstone.report.advice import load_advice
-from torchstone.report.figures import draw, styles
+from torchstone.report.figures import styles
+from torchstone.report.kinds import drawing
 from torchstone.report.page import page
 from torchstone.report.plan import load_plan
 from torchstone.report.readme import verdict_table
 from torchstone.report.summary import summary
-from torchstone.report.tables import Trials, figure_table
+from torchstone.report.tables import Trials
 
 REPORTS = Path("reports")
 
@@ -18,20 +19,24 @@ REPORTS = Path("reports")
 def main(stage: Stage) -> None:
     plan = load_plan(Path("studies.yaml"))
     records = read_json(REPORTS / "claims.json")["claims"]
-    advice = load_advice(REPORTS / "advice.json", plan)
+    advice = load_advice(REPORTS / "advice", plan)
     trials = Trials(Path("data"), stage.params)
-    drawn = {}
+    drawn, pictures = {}, {}
     for study in plan.studies.values():
         style = styles(study.figures, study.colours)
         for figure in study.figures:
-            table = figure_table(figure, trials)
-            write_text(REPORTS / "plots" / f"{figure.name}.csv", table.to_csv(index=False, lineterminator="\n"))
-            if not table.empty:
+            canvas, table, files = drawing(figure, trials, style)
+            if table is None:
+                pictures[figure.name] = files
+            else:
+                text = table.to_csv(index=False, lineterminator="\n")
+                write_text(REPORTS / "plots" / f"{figure.name}.csv", text)
+            if canvas is not None:
                 path = REPORTS / "figures" / f"{figure.name}.svg"
-                write_svg(path, draw(figure, table, style))
+                write_svg(path, canvas)
                 drawn[figure.name] = path.read_text(encoding="utf-8")
     write_text(REPORTS / "verdicts.md", verdict_table(records))
-    write_text(REPORTS / "index.html", page(plan, records, drawn, advice))
+    write_text(REPORTS / "index.html", page(plan, records, drawn, advice, pictures))
     write_json(Path("metrics/summary.json"), summary(records, plan, trials))
 
 

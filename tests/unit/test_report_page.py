@@ -192,16 +192,16 @@ def test_a_study_without_advice_or_heading_shows_none() -> None:
 
 
 def test_advice_is_read_strictly_and_only_if_a_study_asks_for_it(tmp_path: Path) -> None:
-    path = tmp_path / "advice.json"
+    path = tmp_path / "s.json"
     silent = Plan.model_validate({"headlines": {}, "studies": {}})
-    assert load_advice(path, silent) == {}
-    with pytest.raises(InputError, match=r"advice\.json: file is missing; run `dvc repro`"):
-        load_advice(path, ADVISED)
-    path.write_text('{"studies": {"s": [{"title": "t", "text": "x", "notes": "n"}]}}')
-    with pytest.raises(InputError, match=r"advice\.json: studies\.s\.0\.notes: unknown key"):
-        load_advice(path, ADVISED)
-    path.write_text('{"studies": {"s": [{"title": "t", "text": "x", "note": "n"}]}}')
-    assert load_advice(path, ADVISED) == {"s": [Advice(title="t", text="x", note="n")]}
+    assert load_advice(tmp_path, silent) == {}
+    with pytest.raises(InputError, match=r"s\.json: file is missing; run `dvc repro`"):
+        load_advice(tmp_path, ADVISED)
+    path.write_text('{"advice": [{"title": "t", "text": "x", "notes": "n"}]}')
+    with pytest.raises(InputError, match=r"s\.json: advice\.0\.notes: unknown key"):
+        load_advice(tmp_path, ADVISED)
+    path.write_text('{"advice": [{"title": "t", "text": "x", "note": "n"}]}')
+    assert load_advice(tmp_path, ADVISED) == {"s": [Advice(title="t", text="x", note="n")]}
 
 
 def test_an_every_claim_has_a_range_and_no_interval(read: _Reader) -> None:

@@ -29,6 +29,7 @@ from torchstone.core.processes import KIB, MOST_HEAP, allocate, die_with_parent
 from torchstone.core.resume import SCRATCH, Resume, identity
 from torchstone.core.schema import Params
 
+WHOLE = "all"  # stands for the key of a stage that has none
 WATCHED = ("data/", "metrics/", "reports/", "records/", "params.yaml", "claims.yaml", "studies.yaml")
 
 
@@ -37,7 +38,7 @@ class Stage:
 
     def __init__(self, name: str, key: str | None, params: Params) -> None:
         self.name = name
-        self.key = key or "all"
+        self.key = key or WHOLE
         self.params = params
         self._inputs: list[Path] = []
         self._resume: Resume | None = None
@@ -53,8 +54,12 @@ class Stage:
         return Path("data", self.name, self.key, file)
 
     def weights(self, group: str, key: str | None = None) -> Path:
-        """Return the path of networks that one stage trained for another, in a folder for each group that is read."""
-        path = Path("data", "weights", group, f"{key or self.key}.npz")
+        """Return the path of networks that one stage made for another, in a folder for each group that is read.
+
+        Without ``key`` it is this stage's own, under its key or, if it has none, its name.
+        """
+        own = self.name if self.key == WHOLE else self.key
+        path = Path("data", "weights", group, f"{key or own}.npz")
         if key is not None:
             self._inputs.append(path)
         return path

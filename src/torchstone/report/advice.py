@@ -1,4 +1,4 @@
-"""reports/advice.json read strictly: what a study recommends, in plain words that another stage wrote."""
+"""reports/advice/STUDY.json read strictly: what a study recommends, in plain words that another stage wrote."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ class Advice(Section):
 
 
 class Advices(Section):
-    """The whole of reports/advice.json."""
+    """The whole of reports/advice/STUDY.json."""
 
-    studies: dict[str, list[Advice]]
+    advice: list[Advice]
 
 
-def load_advice(path: Path, plan: Plan) -> dict[str, list[Advice]]:
-    """Return the recommendations by study; no file is read unless a study has a heading for them.
+def load_advice(folder: Path, plan: Plan) -> dict[str, list[Advice]]:
+    """Return the recommendations of each study that has a heading for them.
 
-    Raises InputError if the file is missing or holds something else.
+    Raises InputError if its file is missing or holds something else.
     """
-    if not any(study.advice for study in plan.studies.values()):
-        return {}
-    advices: Advices = validated(path, Advices, read_json(path))
-    return advices.studies
+    found: dict[str, list[Advice]] = {}
+    for name, study in plan.studies.items():
+        if study.advice:
+            path = folder / f"{name}.json"
+            advices: Advices = validated(path, Advices, read_json(path))
+            found[name] = advices.advice
+    return found

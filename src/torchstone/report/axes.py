@@ -25,14 +25,24 @@ PERCENT = FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %")
 ROUND = [step * 10**power for power in range(7) for step in (1, 2, 5)]
 APART = 1.6  # times the one before: x that grow so fast are ticks themselves, if they are not too many
 MOST = {1: 8, 2: 8, 3: 4}  # such ticks at most, by how many panels stand abreast
+NAMED = {1: 12, 2: 10, 3: 7}  # ticks with names at most, by how many panels stand abreast
 WIDE = 3.0  # decades; a log axis that spans fewer has ticks at 2 and 5 too
 Styles = Mapping[str, tuple[str, str]]
 
 
 def draw_panel(
-    axes: Axes, figure: Figure, panel: Panel, part: pd.DataFrame, style: Styles, columns: int
+    axes: Axes,
+    figure: Figure,
+    panel: Panel,
+    part: pd.DataFrame,
+    style: Styles,
+    columns: int,
+    names: Mapping[float, str],
 ) -> Axes | None:
-    """Draw the rows of one panel of so many abreast; returns its second axes, on the right, if it has some."""
+    """Draw the rows of one panel of so many abreast; returns its second axes, on the right, if it has some.
+
+    ``names`` are those of the x, for a figure that asks for them.
+    """
     left = part[part["axis"] == "left"] if figure.twin else part
     if figure.kind == "curves":
         _draw_curves(axes, left, style, dashed=False)
@@ -41,6 +51,9 @@ def draw_panel(
     _dress(axes, figure, panel)
     if figure.log:
         _scale_x(axes, figure, part, MOST[columns])
+    if figure.ticks is not None:
+        places = spread([x for x in sorted(set(part["x"])) if x in names], NAMED[columns])
+        axes.set_xticks(places, [names[x] for x in places])
     if figure.ylog_of(panel):
         _scale_log(axes, "y")
     elif figure.kind == "curves" and figure.percent_of(panel):
@@ -130,6 +143,18 @@ def log_ticks(places: Sequence[float], most: int) -> list[float]:
     if not steps or min(steps) < APART:
         return [tick for tick in ROUND if tick <= places[-1]]
     return list(places[:: math.ceil(len(places) / most)])
+
+
+def spread(places: Sequence[float], most: int) -> list[float]:
+    """Return the first and the last of sorted places, and of those between as many as keep their distance."""
+    if len(places) < 3:
+        return list(places)
+    apart = (places[-1] - places[0]) / (most - 1) * (1 - 1e-9)
+    chosen = [places[0]]
+    for place in places[1:-1]:
+        if place - chosen[-1] >= apart and places[-1] - place >= apart:
+            chosen.append(place)
+    return [*chosen, places[-1]]
 
 
 def _scale_log(axes: Axes, which: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Canvas
 
 from torchstone.report.axes import Styles, draw_panel
 from torchstone.report.plan import Colour, Figure
+from torchstone.report.tables import Names
 
 PALETTE = {
     "blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "pink": "#CC79A7", "orange": "#E69F00",
@@ -60,8 +61,11 @@ def by_x(figure: Figure, table: pd.DataFrame) -> dict[str, tuple[str, str]]:
     return given
 
 
-def draw(figure: Figure, table: pd.DataFrame, style: Styles) -> Canvas:
-    """Draw a figure, a panel a data set and one legend for all; the table must not be empty."""
+def draw(figure: Figure, table: pd.DataFrame, style: Styles, names: Names | None = None) -> Canvas:
+    """Draw a figure, a panel a data set and one legend for all; the table must not be empty.
+
+    ``names`` are those of the ticks, from ``tables.tick_names``.
+    """
     shown = set(table["panel"])
     panels = [panel for panel in figure.panels if panel.title in shown]
     columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
@@ -76,7 +80,8 @@ def draw(figure: Figure, table: pd.DataFrame, style: Styles) -> Canvas:
     grid = list(canvas.subplots(rows, columns, squeeze=False).flat)
     twins = []
     for place, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
-        twins.append(draw_panel(axes, figure, panel, table[table["panel"] == panel.title], looks, columns))
+        part = table[table["panel"] == panel.title]
+        twins.append(draw_panel(axes, figure, panel, part, looks, columns, (names or {}).get(panel.title, {})))
         if place % columns == 0 or panel.ylabel is not None or figure.twin:
             axes.set_ylabel(panel.ylabel or figure.ylabel, fontsize=9.5)
         if place + columns >= len(panels):

@@ -138,8 +138,21 @@ def _ordered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def made_by(record: dict[str, Any]) -> str:
     """Return the stages that made a claim's trials, as dvc names them; a pattern means the whole group."""
-    stage, key = record["trials"].split("/")
-    return stage if "*" in key else f"{stage}@{key}"
+    names = []
+    for part in record["trials"].split(" + "):
+        stage, key = part.split("/")
+        names.append(stage if "*" in key or key == "all" else f"{stage}@{key}")
+    return " ".join(dict.fromkeys(names))
+
+
+def made_from(record: dict[str, Any]) -> str:
+    """Return the trials tables that a claim's verdict was made from."""
+    return ", ".join(f"data/{part}/trials.csv" for part in record["trials"].split(" + "))
+
+
+def sections(record: dict[str, Any]) -> str:
+    """Return the sections of params.yaml that a claim's trials depend on."""
+    return ", ".join(dict.fromkeys([*(part.split("/")[0] for part in record["trials"].split(" + ")), "prepare"]))
 
 
 def _number(value: float | None) -> str:
@@ -162,14 +175,19 @@ def page(
     records: list[dict[str, Any]],
     figures: dict[str, str],
     advice: Mapping[str, Sequence[Advice]],
+    pictures: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """Return the whole page as HTML; ``figures`` maps a figure's name to its SVG, ``advice`` a study to its rows."""
+    """Return the whole page as HTML.
+
+    ``figures`` maps a figure's name to its SVG, ``advice`` a study to its rows, and ``pictures`` a figure that has no
+    table of numbers to the files that it shows.
+    """
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
         "strip": strip, "effect": effect, "extent": extent, "region": region_text, "p": _number, "shown": shown,
-        "made_by": made_by, "factor": factor, "factors": factors,
+        "made_by": made_by, "made_from": made_from, "sections": sections, "factor": factor, "factors": factors,
     }  # fmt: skip
     claims = [record for record in records if not record["control"]]
     titles = {figure.name: figure.title for study in plan.studies.values() for figure in study.figures}
@@ -183,5 +201,6 @@ def page(
         kinds=KINDS,
         corrected=_corrections(claims),
         advice=advice,
+        pictures=pictures or {},
         figures={name: inlined(svg, name, titles.get(name, name)) for name, svg in figures.items()},
     )

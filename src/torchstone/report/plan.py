@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from torchstone.core.errors import near_miss
 from torchstone.core.params import read_yaml, validated
@@ -74,8 +74,16 @@ class Right(Lines):
     log: bool = Field(default=False, description="a logarithmic y axis, on the right")
 
 
+class Ticks(Section):
+    """What names the x of curves: the mean over replicates of one arm's metric there, in the panel's own trials."""
+
+    arm: str
+    metric: str
+    percent: bool = Field(default=False, description="the mean is a share: show it times 100")
+
+
 class Panel(Lines):
-    """One part of a figure: trials of one data set, as curves or as points."""
+    """One part of a figure: trials of one data set, as curves or as points, or its sample pictures."""
 
     title: str
     trials: str = Field(description="STAGE/KEY; * matches several keys, whose trials are put together")
@@ -84,6 +92,8 @@ class Panel(Lines):
     ylog: bool | None = Field(default=None, description="where it differs from the figure's")
     right: Right | None = None
     points: dict[str, Point] | None = None
+    picture: str | None = Field(default=None, description="an array of data/STAGE/KEY/pictures.npz")
+    scale: str | None = Field(default=None, description="how a picture's values are shown; else its kind's first way")
 
     def labels(self) -> list[str]:
         """Return the plain names of all that the panel may show, but for those that each x of the trials makes."""
@@ -96,16 +106,17 @@ class Figure(Section):
     """A figure with its caption, which says what to see."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
-    kind: Literal["curves", "pairs"]
+    kind: str = Field(description="an entry of report/kinds.py")
     title: str
     caption: str
-    xlabel: str
-    ylabel: str
+    xlabel: str = Field(default="", description="pictures may leave it out")
+    ylabel: str = Field(default="", description="pictures may leave it out")
     log: bool = Field(default=False, description="a logarithmic x axis")
     ylog: bool = Field(default=False, description="a logarithmic y axis; means are then those of the logarithm")
     diagonal: bool = True
     percent: bool = Field(default=False, description="show shares times 100; pairs on both axes, but for a log x axis")
     marks: dict[float, str] = Field(default={}, description="upright lines at these x, each with its name")
+    ticks: Ticks | None = Field(default=None, description="names for the x of curves, where x itself says little")
     panels: list[Panel] = Field(min_length=1)
 
     @property
@@ -121,22 +132,21 @@ class Figure(Section):
         """Whether a panel's (left) y axis shows shares times 100."""
         return self.percent if panel.percent is None else panel.percent
 
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, name: str) -> str:
+        from torchstone.report.kinds import KINDS  # here, since the kinds draw what this module declares
+
+        if name not in KINDS:
+            raise ValueError(f"unknown kind; {near_miss(name, KINDS)}")
+        return name
+
     @model_validator(mode="after")
     def _panels_fit_the_kind(self) -> Figure:
-        for panel in self.panels:
-            if self.kind == "curves" and not panel.lines():
-                raise ValueError(f"panel '{panel.title}' of curves needs metric and arms, or arm and metrics")
-            if self.kind == "pairs" and not panel.points:
-                raise ValueError(f"panel '{panel.title}' of pairs needs points")
-            if panel.right and (self.kind == "pairs" or not panel.right.lines()):
-                raise ValueError(
-                    f"panel '{panel.title}': right goes with curves and needs metric and arms, or arm and metrics"
-                )
-            twice = [label for label, count in Counter(panel.labels()).items() if count > 1]
-            if twice:
-                raise ValueError(f"panel '{panel.title}' gives the label '{twice[0]}' twice")
-            if self.kind == "pairs" and self.diagonal and (self.log or self.ylog_of(panel)):
-                raise ValueError("a diagonal needs linear axes; add diagonal: false")
+        from torchstone.report.kinds import KINDS  # as above
+
+        for complaint in KINDS[self.kind].complaints(self):
+            raise ValueError(complaint)
         return self
 
 
@@ -147,7 +157,7 @@ class Study(Section):
     question: str
     method: str
     colours: dict[str, Colour] = Field(default={}, description="label to colour; other labels take what is left")
-    advice: str | None = Field(default=None, description="heading of the study's rows in reports/advice.json")
+    advice: str | None = Field(default=None, description="heading of the study's rows in reports/advice/STUDY.json")
     figures: list[Figure]
 
     @model_validator(mode="after")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from torchstone.core.errors import InputError, near_miss
-from torchstone.core.files import rounded
+from torchstone.core.files import Arrays, read_arrays, rounded
 from torchstone.core.schema import Params
 from torchstone.core.trials import read_trials
 from torchstone.report.plan import Figure, Lines, Panel
@@ -21,6 +21,7 @@ from torchstone.stats.ledger import Reading
 LEVEL = 0.95
 COLUMNS = ["panel", "arm", "x", "y", "low", "high", "n"]
 Row = tuple[str, str, float, float, float, float, int]
+Names = Mapping[str, Mapping[float, str]]  # of ticks: panel, x, name
 
 
 class Trials:
@@ -28,18 +29,22 @@ class Trials:
 
     def __init__(self, data: Path, params: Params) -> None:
         self._data, self._params = data, params
-        self._read: dict[str, pd.DataFrame] = {}
+        self._read: dict[tuple[str, str], pd.DataFrame] = {}
 
     def of(self, name: str) -> pd.DataFrame | None:
-        """Return the table of STAGE/KEY, or None if the params have no such row; * puts several keys together."""
-        stage, pattern = name.split("/")
-        keys = [key for key in self._params.rows(stage) if fnmatchcase(key, pattern)]
-        if not keys:
+        """Return the table of STAGE/KEY, or None if the params have no such row; * and + put several together."""
+        rows = self._params.matching(name)
+        if not rows:
             return None
-        for key in keys:
-            if f"{stage}/{key}" not in self._read:
-                self._read[f"{stage}/{key}"] = read_trials(self._data / stage / key / "trials.csv")
-        return pd.concat([self._read[f"{stage}/{key}"] for key in keys], ignore_index=True)
+        for row in rows:
+            if row not in self._read:
+                self._read[row] = read_trials(self._data.joinpath(*row, "trials.csv"))
+        return pd.concat([self._read[row] for row in rows], ignore_index=True)
+
+    def pictures(self, name: str) -> Arrays | None:
+        """Return the arrays of the sample pictures of one STAGE/KEY, or None if the params have no such row."""
+        rows = self._params.matching(name)
+        return read_arrays(self._data.joinpath(*rows[0], "pictures.npz")) if rows else None
 
 
 def reading(trials: pd.DataFrame, wanted: Reading, where: str) -> pd.Series[float] | None:
@@ -150,3 +155,27 @@ def figure_table(figure: Figure, trials: Trials) -> pd.DataFrame:
     if figure.twin:
         frame["axis"] = [axis for _, axis in rows]
     return frame
+
+
+def tick_names(figure: Figure, trials: Trials) -> Names:
+    """Return what names each x, by the panel's title; empty for a figure whose x speak for themselves."""
+    wanted = figure.ticks
+    if wanted is None:
+        return {}
+    names: dict[str, dict[float, str]] = {}
+    for panel in figure.panels:
+        table = trials.of(panel.trials)
+        if table is not None:
+            chosen = _over_x(table, wanted.arm, wanted.metric, f"figure {figure.name}: ticks")
+            means = chosen.groupby("x")["value"].mean()
+            names[panel.title] = {
+                rounded(float(str(x)), 8): share(mean) if wanted.percent else f"{mean:.3g}" for x, mean in means.items()
+            }
+    return names
+
+
+def share(value: float) -> str:
+    """Show a share times 100: 100, 51.7, 3.9, 0.8; below a tenth of a percent its first digit, 0.04."""
+    percent = 100 * float(value)
+    decimals = -math.floor(math.log10(percent)) if 0 < percent < 0.1 else 1
+    return f"{round(percent, decimals):.12g}"

@@ -37,6 +37,8 @@ def column(trials: pd.DataFrame, reading: Reading, claim: str) -> pd.Series[floa
 
 def _at(rows: pd.DataFrame, reading: Reading, claim: str) -> pd.DataFrame:
     """Return the rows at a reading's x; first and last are each replicate's own, since boosting may stop early."""
+    if isinstance(reading.x, list):
+        return _mean_over(rows, reading, claim)
     present = sorted(set(rows["x"].dropna()))
     if reading.x is None:
         if rows["x"].notna().all():
@@ -51,6 +53,13 @@ def _at(rows: pd.DataFrame, reading: Reading, claim: str) -> pd.DataFrame:
         ends = rows.groupby("replicate")["x"].agg("min" if reading.x == "first" else "max")
         return rows[rows["x"] == rows["replicate"].map(ends)]
     return rows[rows["x"] == float(reading.x)]
+
+
+def _mean_over(rows: pd.DataFrame, reading: Reading, claim: str) -> pd.DataFrame:
+    """Return the mean over several x of each replicate that has all of them."""
+    assert isinstance(reading.x, list)
+    each = [column(rows, reading.model_copy(update={"x": x}), claim) for x in reading.x]
+    return pd.concat(each, axis=1).dropna().mean(axis=1).rename("value").rename_axis("replicate").reset_index()
 
 
 def over_x(trials: pd.DataFrame, arm: str, metric: str, claim: str) -> pd.DataFrame:

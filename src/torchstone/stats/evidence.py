@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -29,6 +29,11 @@ def overlap(dataset: str, params: Params) -> float:
     return row.test / (1 - row.test - row.valid) if isinstance(row, Finite) else 0.0
 
 
+def design_of(dataset: str, params: Params) -> Literal["fresh", "splits"]:
+    """Return what the replicates of a data set are."""
+    return "splits" if isinstance(getattr(params.prepare, dataset, None), Finite | Fixed) else "fresh"
+
+
 def overlap_of(claim: Claim, dataset: str, params: Params) -> float:
     """Return the overlap of a claim's replicates; raises InputError if its design is not that of its data."""
     row = getattr(params.prepare, dataset, None)
@@ -45,27 +50,37 @@ def gather(claims: Sequence[Claim], params: Params, data: Path) -> tuple[list[Ev
     Rows are taken from the params, not from the folder, where an earlier run may have left others. A claim about an
     arm that the params leave out is not run; a metric or an x that an arm does not have is an error.
     """
-    tables: dict[str, pd.DataFrame] = {}
+    tables: dict[tuple[str, str], pd.DataFrame] = {}
     evidence: list[Evidence] = []
     waiting: dict[str, str] = {}
     for claim in claims:
-        stage, pattern = claim.trials.split("/")
-        keys = [key for key in params.rows(stage) if fnmatchcase(key, pattern)]
-        for key in keys:
-            name = f"{stage}/{key}"
-            if name not in tables:
-                tables[name] = read_trials(data / stage / key / "trials.csv")
-        if not keys:
-            where = "the paper preset" if claim.preset == "paper" else f"params with a row {claim.trials}"
+        rows = params.matching(claim.trials)
+        missing = [part for part in claim.trials.split(" + ") if not params.matching(part)]
+        if missing:
+            where = "the paper preset" if claim.preset == "paper" else f"params with a row {missing[0]}"
             waiting[claim.id] = f"waits for {where}"
             continue
-        trials = pd.concat([tables[f"{stage}/{key}"] for key in keys], ignore_index=True)
-        present = set(trials["arm"])
-        absent = sorted({part.arm for part in claim.parts if part.arm not in present})
-        if absent:
-            waiting[claim.id] = (
-                f"these params have no arm '{absent[0]}' in {claim.trials}; {near_miss(absent[0], present)}"
-            )
+        dataset = params.dataset(*rows[0])
+        found = claim.on(dataset, design_of(dataset, params))
+        if found is None:
+            waiting[claim.id] = f"waits for one of the data sets {', '.join(claim.margins or {})}, this is {dataset}"
             continue
-        evidence.append((claim, trials, overlap_of(claim, keys[0].split("-")[0], params)))
+        for stage, key in rows:
+            if (stage, key) not in tables:
+                tables[stage, key] = read_trials(data / stage / key / "trials.csv")
+        trials = pd.concat([tables[row] for row in rows], ignore_index=True)
+        waits = _lacking(found, trials)
+        if waits:
+            waiting[claim.id] = waits
+        else:
+            evidence.append((found, trials, overlap_of(found, dataset, params)))
     return evidence, waiting
+
+
+def _lacking(claim: Claim, trials: pd.DataFrame) -> str:
+    """Say which arm or round of a claim the params leave out; empty if there is none."""
+    present = set(trials["arm"])
+    absent = sorted({part.arm for part in claim.parts if part.arm not in present})
+    return (
+        f"these params have no arm '{absent[0]}' in {claim.trials}; {near_miss(absent[0], present)}" if absent else ""
+    )

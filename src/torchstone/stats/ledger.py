@@ -21,8 +21,9 @@ class Reading(Section):
 
     arm: str
     metric: str
-    x: float | int | Literal["first", "last"] | None = Field(
-        default=None, description="the value of x, or the arm's first or last; absent if the metric has no x"
+    x: float | int | list[float | int] | Literal["first", "last"] | None = Field(
+        default=None,
+        description="the value of x, several to average over, or the arm's first or last; absent if it has none",
     )
 
 
@@ -53,7 +54,10 @@ class Claim(Section):
     )
     published: str
     kind: Kind
-    trials: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9_*-]+$", description="STAGE/KEY of the trials; * matches several")
+    trials: str = Field(
+        pattern=r"^[a-z]+/[A-Za-z0-9_*-]+( \+ [a-z]+/[A-Za-z0-9_*-]+)*$",
+        description="STAGE/KEY of the trials; * matches several, + adds others",
+    )
     family: str = Field(description="claims adjusted together by Holm's method")
     more: Reading | None = Field(default=None, description="the effect is more - less")
     less: Reading | None = None
@@ -65,13 +69,16 @@ class Claim(Section):
         description="mean of the paired differences; 1 - mean(less)/mean(more); or what holds in every replicate",
     )
     margin: float | None = Field(default=None, description="the smallest effect that matters")
+    margins: dict[str, float] | None = Field(
+        default=None, description="the same by data set, of a study that takes one data set at a time"
+    )
     size: float | None = Field(default=None, description="magnitude: the published effect")
     tolerance: float | None = Field(default=None, gt=0, description="magnitude: size +- tolerance still agrees")
     bounds: tuple[float | None, float | None] | None = Field(default=None, strict=False, description="exact: the range")
     unit: Literal["pp", "%", "nats", "decades", ""] = Field(
         default="", description="pp and % show shares times 100; decades are log10 of a ratio"
     )
-    design: Literal["fresh", "splits"] = Field(
+    design: Literal["fresh", "splits", "by data set"] = Field(
         description="replicates are fresh draws of the data, or overlapping splits of one finite set"
     )
     preset: Literal["default", "paper"] = Field(default="default", description="the smallest preset that runs it")
@@ -89,7 +96,11 @@ class Claim(Section):
             "trend": ("course", "margin"),
             "exact": ("value", "bounds"),
         }
-        missing = [name for name in needs[self.kind] if getattr(self, name) is None]
+        if self.margin is not None and self.margins is not None:
+            raise ValueError("give margin or margins, not both")
+        given = {name for name in Claim.model_fields if getattr(self, name) is not None}
+        given |= {"margin"} if self.margins else set()
+        missing = [name for name in needs[self.kind] if name not in given]
         if missing:
             raise ValueError(f"a claim of kind '{self.kind}' needs {', '.join(missing)}")
         columns = ("more", "less", "course", "value")
@@ -97,11 +108,21 @@ class Claim(Section):
         if spare:
             beside = " beside its value" if self.kind == "direction" and self.value is not None else ""
             raise ValueError(f"a claim of kind '{self.kind}' takes no {', '.join(spare)}{beside}")
-        if self.kind == "equivalence" and self.margin is not None and self.margin <= 0:
+        margins = [self.margin] if self.margins is None else list(self.margins.values())
+        if self.kind == "equivalence" and any(margin is not None and margin <= 0 for margin in margins):
             raise ValueError("an equivalence needs a margin above 0")
         if self.estimator == "every" and self.kind != "exact":
             raise ValueError("the estimator 'every' belongs to an exact claim")
         return self
+
+    def on(self, dataset: str, design: Literal["fresh", "splits"]) -> Claim | None:
+        """Return the claim about one data set, with its margin and design; None if it names no margin for it."""
+        changes: dict[str, object] = {}
+        if self.margins is not None:
+            if dataset not in self.margins:
+                return None
+            changes |= {"margin": self.margins[dataset], "margins": None}
+        return self.model_copy(update=changes | ({"design": design} if self.design == "by data set" else {}))
 
     @property
     def parts(self) -> list[Reading | Course]:

@@ -85,7 +85,8 @@ def as_records(
 ) -> list[dict[str, Any]]:
     """Return one row a claim, in the order of the ledger; a claim that waits is "not run" and says for what."""
     found = {finding.claim.id: finding for finding in findings}
-    return [_record(claim, found.get(claim.id), waiting.get(claim.id, ""), settings) for claim in claims]
+    rows = [(found[claim.id].claim if claim.id in found else claim, found.get(claim.id)) for claim in claims]
+    return [_record(claim, finding, waiting.get(claim.id, ""), settings) for claim, finding in rows]
 
 
 def _record(claim: Claim, finding: Finding | None, waits: str, settings: Judge) -> dict[str, Any]:

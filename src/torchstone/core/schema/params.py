@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
+from torchstone.core.schema.lottery import Controls, Depth, Prune, check_prune, check_rounds
 from torchstone.core.schema.navigation import (
     Eta,
     Feedback,
@@ -53,6 +55,9 @@ class Params(Section):
     minima: Minima
     cost: Cost
     recommend: Recommend
+    prune: Prune
+    control: Controls
+    depth: Depth
     network: Network
     traffic: Traffic
     probes: Probes
@@ -71,6 +76,8 @@ class Params(Section):
         check_tasks(self.sweep, self.prepare, self.recommend)
         check_cells(self.sweep)
         check_minima(self.minima, self.sweep)
+        check_prune(self.prune, self.prepare, self.depth)
+        check_rounds(self.prune, self.control)
         check_navigation(self.probes, self.forecast, self.traffic, self.eta, self.feedback)
         return self
 
@@ -82,8 +89,23 @@ class Params(Section):
             **dict.fromkeys(("resample", "ensemble"), self.ensemble.cells),
             "sweep": self.sweep.cells,
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
+            "prune": self.prune.rounds,
+            "control": self.control.rounds,
+            **{key: ["all"] for key in ("start", "depth")},
             **dict.fromkeys(("network", "traffic", "probes", "match"), self.network.cities),
             **dict.fromkeys(("forecast", "eta", "route", "feedback"), self.network.cities),
             "week": self.week.sets,
         }
         return list(rows.get(stage, ()))
+
+    def matching(self, trials: str) -> list[tuple[str, str]]:
+        """Return stage and key of each row that "STAGE/KEY" names, where * stands for anything and + adds another."""
+        found = []
+        for part in trials.split(" + "):
+            stage, pattern = part.split("/")
+            found += [(stage, key) for key in self.rows(stage) if fnmatchcase(key, pattern)]
+        return found
+
+    def dataset(self, stage: str, key: str) -> str:
+        """Return the data set that a stage's row is about: its key names it, but for the lottery study's."""
+        return self.prune.dataset if stage in {"start", "prune", "control", "depth"} else key.split("-")[0]

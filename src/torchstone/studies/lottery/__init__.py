@@ -1,0 +1,1 @@
+"""Lottery tickets: does a trained network hold a small one that could have been trained alone?"""

@@ -1,0 +1,21 @@
+"""Draw the first weights of every network of the lottery study, which all its tickets come back to."""
+
+from math import prod
+
+from torchstone.core.files import read_arrays, write_arrays
+from torchstone.core.stage import Stage, run
+from torchstone.core.trials import write_trials
+from torchstone.studies.lottery.chain import beginning, ladder
+
+
+def main(stage: Stage) -> None:
+    prune = stage.params.prune
+    task = prune.tasks[prune.dataset]
+    train = read_arrays(stage.input("prepare", "train.npz", prune.dataset))
+    widths = (prod(train["x"].shape[2:]), *task.hidden, int(train["classes"]))
+    write_trials(stage.output("trials.csv"), "lottery", ladder())
+    write_arrays(stage.weights("prune"), beginning(widths, task, stage.params.shared.seed))
+
+
+if __name__ == "__main__":
+    run(main)
