@@ -1,20 +1,24 @@
 """Microseconds of a routing query through link times that change, on a city of 1,024 junctions, and against a peer.
 
 networkx answers a simpler question, the shortest path at constant cost; it is here as the size of the thing. Both are
-pure Python. `python -m benchmarks.routing` prints one line an algorithm.
+pure Python. `python -m benchmarks.routing` prints one line an algorithm; with a name, such as chicago-sketch, it
+takes a published network instead (data/tntp.py: academic research only), on which no straight line is known.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
 import networkx as nx
+import numpy as np
 
 from torchstone.core.rng import numpy_stream
 from torchstone.core.schema import City
-from torchstone.studies.navigation.city import build
+from torchstone.data import tntp
+from torchstone.studies.navigation.city import Network, build
 from torchstone.studies.navigation.routing import rush
 from torchstone.studies.navigation.search import Landmarks, fastest, straight, streets
 
@@ -25,8 +29,18 @@ CITY = City(
 QUERIES, ROUNDS = 200, 5
 
 
-def main() -> None:
-    network = build(CITY, 1, 0)
+def published(name: str) -> Network:
+    """Return a published network; its junctions have no places that straight lines could be drawn between."""
+    links = tntp.links(name)
+    known, ends = np.unique(np.concatenate([links["init"], links["term"]]), return_inverse=True)
+    tails, heads = ends.reshape(2, -1)
+    free = np.maximum(60 * links["free"], 1.0)
+    ones = np.ones(len(free))
+    return Network(np.zeros((len(known), 2)), tails, heads, free, ones, ones, np.zeros(len(free), dtype=np.int64))
+
+
+def main(names: list[str]) -> None:
+    network = published(names[0]) if names else build(CITY, 1, 0)
     rows, out, marks = rush(network, 1, 0).tolist(), streets(network), Landmarks.of(network, 8)
     graph = nx.DiGraph()
     for tail, head, free in zip(network.tails.tolist(), network.heads.tolist(), network.free.tolist(), strict=True):
@@ -52,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -48,13 +48,13 @@ def network_inputs(one: Observed) -> np.ndarray:
     known = outlook(one, SETTINGS)
     series = series_of([one], [known.usual], SETTINGS, torch.device("cpu"))
     day, bins = snapshots(range(10, 11), BINS, torch.device("cpu"))
-    return series.inputs(day[None], bins[None]).numpy()[0]
+    return np.asarray(series.inputs(day[None], bins[None]).numpy()[0])
 
 
 def tree_inputs(one: Observed) -> np.ndarray:
     known = outlook(one, SETTINGS)
     days = range(DAYS)
-    return features(one.network, known.state, known.usual, days, 3)[10].transpose(1, 0, 2)
+    return np.asarray(features(one.network, known.state, known.usual, days, 3)[10].transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("inputs", [network_inputs, tree_inputs])

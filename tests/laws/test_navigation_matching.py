@@ -56,7 +56,7 @@ def test_it_finds_the_best_of_all_ways_on_a_tiny_map() -> None:
     roads = Roads.of(tiny)
     for trial in range(6):
         places = numpy_stream(trial, "fixes").uniform(-20.0, 120.0, (4, 2))
-        traces = Traces(np.asarray([0, 4]), np.arange(4) * 10.0, places, np.zeros(4, dtype=int))
+        traces = Traces(np.asarray([0, 4]), np.arange(4, dtype=np.float64) * 10.0, places, np.zeros(4, dtype=int))
         links, _ = match(roads, traces, 15.0)
         ways = itertools.product(range(len(tiny.tails)), repeat=4)
         best = min(cost_of(roads, traces, way, 15.0) for way in ways)
@@ -129,7 +129,7 @@ def legs(driven: Journeys) -> list[tuple[int, int, float, float]]:
 
 def matching_offsets(roads: Roads, traces: Traces) -> np.ndarray:
     gap = traces.places - roads.begins[traces.links]
-    return np.clip((gap * roads.along[traces.links]).sum(axis=1), 0, roads.lengths[traces.links])
+    return np.asarray(np.clip((gap * roads.along[traces.links]).sum(axis=1), 0, roads.lengths[traces.links]))
 
 
 def test_links_that_nobody_passed_stay_missing_and_a_smaller_share_sees_less(place: Network, driven: Journeys) -> None:

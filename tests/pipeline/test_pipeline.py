@@ -19,6 +19,7 @@ ENSEMBLE = {"ensemble@waveform", "ensemble@breast_cancer"}
 PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@mnist1d"}
 SWEEP = {"sweep@mnist1d-b0008", "sweep@mnist1d-b0032", "sweep@mnist1d-b0064"}
 MEASURED = {"cost@mnist1d", "recommend"}  # cost measures anew, so what reads it has new inputs
+GUIDED = {"forecast@city", "eta@city", "route@city", "feedback@city"}
 VERDICTS = {"judge", "report"}
 
 # (what is edited: file, old text, new text) -> exactly these stages run
@@ -71,6 +72,23 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     "a margin of the advice": (
         [("params.yaml", "margins: {mnist1d: 0.01", "margins: {mnist1d: 0.5")],
         {"recommend", *VERDICTS},
+    ),
+    "the cars of the simulated weeks": (
+        [("params.yaml", "  cars: 2500", "  cars: 2600")],
+        {"traffic@city", "probes@city", "match@city", *GUIDED, *VERDICTS},
+    ),
+    "the share of probe cars": (
+        [("params.yaml", "  main: 0.2 ", "  main: 0.05 ")],
+        {"probes@city", "match@city", *GUIDED, *VERDICTS},
+    ),
+    "the landmarks of the search": ([("params.yaml", "  landmarks: 2", "  landmarks: 3")], {"route@city", *VERDICTS}),
+    "when an arrival is bad": (
+        [("src/torchstone/studies/navigation/arriving.py", "\nBAD, BAD_SECONDS = 0.2, 180.0", "\nBAD, BAD_SECONDS = 0.0, 0.0")],
+        {"fingerprint", "eta@city", *VERDICTS},
+    ),
+    "the boosting of the real week, whose trials are recorded": (
+        [("params.yaml", "rounds: 200, rows: 100000", "rounds: 201, rows: 100000")],
+        {"week@metr-la", *VERDICTS},
     ),
     "the boosting rounds": ([("params.yaml", "rounds: 5 ", "rounds: 6 ")], {*ENSEMBLE, *VERDICTS}),
     "a new data set": (

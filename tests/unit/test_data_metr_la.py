@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
 
 from torchstone.core.errors import InputError
@@ -53,7 +54,7 @@ def test_a_missing_file_is_fetched_and_a_failure_names_address_and_remedy(
     def retrieve(address: str, **_: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(metr_la.pooch, "retrieve", retrieve)
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
     with pytest.raises(InputError, match=r"219a2346.*could not be fetched \(no route to host\).*TORCHSTONE_DATA"):
         metr_la.content_of("los_adj.csv")
 
@@ -67,7 +68,7 @@ def test_what_was_fetched_is_read_from_disk_again(
         path.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / fname, path / fname)
 
-    monkeypatch.setattr(metr_la.pooch, "retrieve", retrieve)
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
     first = metr_la.content_of("los_adj.csv")
-    monkeypatch.setattr(metr_la.pooch, "retrieve", None)
+    monkeypatch.setattr(pooch, "retrieve", None)
     assert metr_la.content_of("los_adj.csv") == first

@@ -44,7 +44,7 @@ def draw(figure: Figure, shown: Sequence[Shown]) -> Canvas:
     if coloured:
         scale = ScalarMappable(Normalize(0.0, 1.0), COLOURS)
         bar = canvas.colorbar(scale, ax=grid, location="bottom", fraction=0.04, aspect=50, format=PERCENT)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8.5, colors=INK, length=2)
         bar.set_label(figure.xlabel, fontsize=9.5)
     handles = {text: handle for handle, text in zip(*grid[0].get_legend_handles_labels(), strict=True)}

@@ -121,7 +121,7 @@ class RealWeek(Section):
     blocks: int = Field(ge=2, description="of test time, the replicates of the claims")
     steps: Count = Field(description="updates of the networks")
     rounds: Count = Field(description="of gradient boosting")
-    rows: Count = Field(description="drawn for each learner, at most")
+    rows: Count = Field(description="drawn for gradient boosting, at most; trees take forecast.rows")
 
 
 class Week(Section):

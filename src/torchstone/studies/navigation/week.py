@@ -89,14 +89,18 @@ def inputs(week: Recorded, usual: Floats, moments: Integers, ahead: int) -> Floa
 
 
 def learned(
-    week: Recorded, usual: Floats, test: Integers, settings: Forecast, ahead: int, seed: int
+    week: Recorded, usual: Floats, test: Integers, settings: Forecast, ahead: int, most: int, seed: int
 ) -> dict[str, Floats]:
-    """Return the forecasts of all arms but the networks at the test moments, [detector, moment]."""
+    """Return the forecasts of all arms but the networks at the test moments, [detector, moment].
+
+    Boosting takes ``most`` rows, single trees and their bags as many as in the simulated cities.
+    """
     moments = week.moments(max(BACK), week.end, ahead)
     x = inputs(week, usual, moments, ahead)
     now = week.speeds[:, moments]
     x, y = x.reshape(-1, x.shape[-1]), (week.speeds[:, moments + ahead] - now).ravel()
-    rows = learners.sampled(len(y), settings, seed, "week", ahead)
+    boosting = settings.model_copy(update={"rows": most})
+    rows = learners.sampled(len(y), boosting, seed, "week", ahead)
     x, y = x[rows], y[rows]
     last = week.speeds[:, test]
     later = inputs(week, usual, test, ahead)
@@ -158,9 +162,7 @@ def week_trials(
     week: Recorded, settings: Forecast, row: RealWeek, seed: int, device: torch.device, checkpoints: list[Checkpoint]
 ) -> list[Trial]:
     """Return the scores of all arms by horizon; a replicate is a block of test time, networks' scores are averaged."""
-    tuned = settings.model_copy(
-        update={"rows": row.rows, "rounds": row.rounds, "steps": row.steps, "horizons": settings.horizons[1:]}
-    )
+    tuned = settings.model_copy(update={"rounds": row.rounds, "steps": row.steps, "horizons": settings.horizons[1:]})
     total, most = week.speeds.shape[1], int(max(tuned.horizons) // 5)
     first = int((TRAIN + VALID) * total) + 1
     length = (total - most - first) // row.blocks
@@ -177,7 +179,7 @@ def week_trials(
     trials: list[Trial] = []
     for place, horizon in enumerate(tuned.horizons):
         step = int(horizon // 5)
-        arms = {arm: [one] for arm, one in learned(week, usual, test, tuned, step, seed).items()}
+        arms = {arm: [one] for arm, one in learned(week, usual, test, tuned, step, row.rows, seed).items()}
         arms |= {arm: list(found[..., place]) for arm, found in nets.items()}
         true = week.speeds[:, test + step]
         for arm, several in arms.items():
