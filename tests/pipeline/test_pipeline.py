@@ -87,7 +87,7 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         {"fingerprint", "eta@city", *VERDICTS},
     ),
     "the boosting of the real week, whose trials are recorded": (
-        [("params.yaml", "rounds: 200, rows: 100000", "rounds: 201, rows: 100000")],
+        [("params.yaml", "rounds: 150, rows: 60000", "rounds: 151, rows: 60000")],
         {"week@metr-la", *VERDICTS},
     ),
     "the boosting rounds": ([("params.yaml", "rounds: 5 ", "rounds: 6 ")], {*ENSEMBLE, *VERDICTS}),

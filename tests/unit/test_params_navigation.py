@@ -29,7 +29,7 @@ def test_every_stage_of_a_city_has_its_row_and_a_week_has_its_own() -> None:
         ("horizons: [5, 15,", "horizons: [5, 12,", "forecast.horizons: 12 is no multiple of five minutes"),
         ("{source: recorded", "{source: invented", "week.sets.metr-la.source = 'invented'"),
         ("  platoon: 5 ", "  platon: 5 ", "traffic.platon: unknown key; did you mean 'platoon'?"),
-        ("  followers: [0.01, 0.1, 0.5, 1.0]", "  followers: [0.01, 1.1]", "feedback.followers.1 = 1.1"),
+        ("  followers: [0.1, 0.5, 1.0]", "  followers: [0.01, 1.1]", "feedback.followers.1 = 1.1"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:

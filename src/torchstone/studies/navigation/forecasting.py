@@ -104,10 +104,11 @@ def compared(seen: Observed, settings: Forecast, seed: int, boosted: Floats) -> 
             "free flow": np.broadcast_to(free, base.shape),
             "history": base,
             "last value": known.now[first:, :, FIRST : bins - step],
-            "tree": base + learners.single(x, y, test, settings, *names).reshape(base.shape),
-            "bagged trees": base + learners.bagged(x, y, test, settings, *names).reshape(base.shape),
             "gradient boosting": boosted[settings.valid :, :, FIRST : bins - step, place],
         }
+        if place > 0:  # the first horizon is the present, which only routes need
+            arms["tree"] = base + learners.single(x, y, test, settings, *names).reshape(base.shape)
+            arms["bagged trees"] = base + learners.bagged(x, y, test, settings, *names).reshape(base.shape)
         if horizon == 30:
             again = learners.bagged(x, y, test, settings, *names, "control")
             arms["bagged trees control"] = base + again.reshape(base.shape)
