@@ -25,8 +25,9 @@ from torchstone.report.plan import Figure
 SCALES = ("speed",)
 COLOURS = "RdYlBu"  # slow is red, and all kinds of colour vision tell its ends apart
 UNKNOWN = "#c4c4c4"
-WAYS = (("#000000", 2.6), ("#D55E00", 1.4))  # colour and width: the first way lies under the next
+WAYS = (("#000000", 3.2), ("#D55E00", 1.6))  # colour and width: the first way lies under the next
 COLUMNS, WIDTH = 3, 9.6
+MARGIN = 0.06  # around the ways, as a share of their extent
 
 
 def draw(figure: Figure, shown: Sequence[Shown]) -> Canvas:
@@ -67,14 +68,25 @@ def _draw_roads(axes: Axes, lines: np.ndarray, arrays: Arrays, name: str) -> boo
         roads = LineCollection(list(segments[known]), cmap=COLOURS, norm=Normalize(0.0, 1.0), linewidths=2.4)
         roads.set_array(values[known])
         axes.add_collection(roads)
-    for place, way in enumerate(arrays.get(f"{name}_ways", np.empty((0, 0, 2)))):
+    ways = arrays.get(f"{name}_ways", np.empty((0, 0, 2)))
+    for place, way in enumerate(ways):
         colour, width = WAYS[place % len(WAYS)]
         label = str(arrays[f"{name}_labels"][place])
         there = ~np.isnan(way[:, 0])
         axes.plot(*way[there].T, color=colour, linewidth=width, label=label, solid_joinstyle="round")
     points = arrays.get(f"{name}_points")
     if points is not None:
-        axes.plot(*points.T, "o", color="#0072B2", markersize=3.5, label="positions received")
+        axes.plot(*points.T, "o", color="#0072B2", markersize=3.5, label="positions received", zorder=1.5)
     axes.set_aspect("equal")
     axes.autoscale_view()
+    if len(ways):
+        _look_at(axes, ways.reshape(-1, 2))
     return values is not None
+
+
+def _look_at(axes: Axes, places: np.ndarray) -> None:
+    """Show the surroundings of some places, [place, 2], in a square; NaN are no places."""
+    low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
+    middle, half = (low + high) / 2, (1 + 2 * MARGIN) * (high - low).max() / 2
+    axes.set_xlim(middle[0] - half, middle[0] + half)
+    axes.set_ylim(middle[1] - half, middle[1] + half)
