@@ -8,7 +8,7 @@ from torchstone.core.files import write_json
 from torchstone.core.stage import Stage, run
 from torchstone.core.trials import read_trials, write_trials
 from torchstone.stats.evidence import overlap
-from torchstone.studies.lottery.depth import answer, break_trials, sentence
+from torchstone.studies.lottery.depth import NOTE, WHEN, answer, break_trials, sentence
 
 
 def main(stage: Stage) -> None:
@@ -19,8 +19,11 @@ def main(stage: Stage) -> None:
     controls = [read_trials(stage.input("control", "trials.csv", key)) for key in params.control.rounds]
     control = pd.concat(controls) if controls else prune.iloc[:0]
     write_trials(stage.output("trials.csv"), "lottery", break_trials(control, prune, margin))
-    found = answer(prune, margin, params.judge.alpha, overlap(dataset, params))
-    row = {"title": dataset, "text": sentence(found, margin), "note": ""}
+    said = [
+        sentence(answer(prune, metric, margin, params.judge.alpha, overlap(dataset, params)), metric, margin)
+        for metric in WHEN
+    ]
+    row = {"title": dataset, "text": " ".join(said), "note": NOTE}
     write_json(Path("reports/advice/lottery.json"), {"advice": [row]})
 
 

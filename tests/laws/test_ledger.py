@@ -29,9 +29,11 @@ def test_the_ledger_of_the_project_is_read_and_every_kind_has_a_region() -> None
     assert len({each.id for each in claims}) == len(claims) > 20
     assert any(each.control for each in claims)
     for each in claims:
-        low, high = each.region
-        assert low < high
-        assert np.isfinite(low) or np.isfinite(high)
+        for about in [each.on(name, "fresh") for name in each.margins] if each.margins else [each]:
+            assert about is not None
+            low, high = about.region
+            assert low < high
+            assert np.isfinite(low) or np.isfinite(high)
 
 
 @pytest.mark.parametrize(

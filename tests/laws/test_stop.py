@@ -40,6 +40,19 @@ sweep: {tasks: {}, cells: {}}
 minima: {sizes: {}, eps: [0.001], dimensions: 5, probes: 2, alphas: [0.0, 0.5, 1.0], rescale: 10.0}
 cost: {sizes: [1, 2, 4, 8], repeats: 2, seconds: 0.01}
 recommend: {margins: {}}
+prune:
+  dataset: waveform
+  scope: layer
+  rate: 0.2
+  output_rate: 0.1
+  tasks:
+    waveform:
+      {replicates: 6, hidden: [8], init: glorot_normal, rule: adam, momentum: 0.0, learning_rate: 0.001, batch: 16,
+       updates: 20, look: 2, window: 3, accuracy: 0.5, rewind: 2, shape: [1, 21]}
+  rounds:
+    r00: {after: start}
+control: {rounds: [], arms: [], points: 3}
+depth: {margins: {waveform: 0.01}}
 judge: {alpha: 0.05, power: 0.8, draws: 999}
 """
 JOBS = 3 * 6  # tree bagging, deep and bootstrapped-deep networks of each replicate

@@ -203,7 +203,7 @@ def test_what_holds_in_every_replicate_is_refuted_by_one_counterexample() -> Non
     assert verdict(which, frame({"more": values}, None)).verdict == "refuted"
     two_sided = claim("exact", estimator="every", bounds=[-1.0, 1.0])
     finding = verdict(two_sided, frame({"more": np.array([0.2, -0.9, 0.1])}, None))
-    assert (finding.verdict, finding.estimate, finding.low, finding.high) == ("supported", 0.9, -0.9, 0.2)
+    assert (finding.verdict, finding.estimate, finding.low, finding.high) == ("supported", -0.9, -0.9, 0.2)
     assert verdict(two_sided, frame({"more": np.array([0.2, -1.1])}, None)).verdict == "refuted"
 
 

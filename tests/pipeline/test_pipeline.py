@@ -18,6 +18,9 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 ENSEMBLE = {"ensemble@waveform", "ensemble@breast_cancer"}
 PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@mnist1d"}
 SWEEP = {"sweep@mnist1d-b0008", "sweep@mnist1d-b0032", "sweep@mnist1d-b0064"}
+PRUNE = {"prune@r00", "prune@r01", "prune@r02"}
+CONTROL = {"control@r00", "control@r02"}
+TICKETS = {*PRUNE, *CONTROL, "depth"}
 MEASURED = {"cost@mnist1d", "recommend"}  # cost measures anew, so what reads it has new inputs
 GUIDED = {"forecast@city", "eta@city", "route@city", "feedback@city"}
 VERDICTS = {"judge", "report"}
@@ -39,7 +42,7 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     ),
     "a claim's margin": ([("claims.yaml", "margin: 0.015", "margin: 0.02")], VERDICTS),
     "a caption": ([("studies.yaml", "title:", "title: New")], {"report"}),
-    "the judge's error rate": ([("params.yaml", "alpha: 0.05", "alpha: 0.01")], {"recommend", *VERDICTS}),
+    "the judge's error rate": ([("params.yaml", "alpha: 0.05", "alpha: 0.01")], {"recommend", "depth", *VERDICTS}),
     "the verdict's code": (
         [("src/torchstone/stats/verdict.py", 'return "inconclusive"\n', 'return "refuted"\n')],
         {"fingerprint", *VERDICTS},
@@ -100,7 +103,42 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
                 "    digits: {epochs: 1, arms: {tree: [bagging]}}\n    breast_cancer:\n",
             ),
         ],
-        {"prepare@digits", "resample@digits", "ensemble@digits", "recommend", *VERDICTS},
+        {"prepare@digits", "resample@digits", "ensemble@digits", "recommend", "depth", *VERDICTS},
+    ),
+    "more test rows": (
+        [("params.yaml", "train: 64, valid: 20, test: 50", "train: 64, valid: 20, test: 60")],
+        {"prepare@mnist1d", *SWEEP, "minima@mnist1d", "recommend", *TICKETS, *VERDICTS},  # training rows stay
+    ),
+    "a new round of pruning": (
+        [("params.yaml", "    r02: {after: r01}\n", "    r02: {after: r01}\n    r03: {after: r02}\n")],
+        {"prune@r03", "depth", *VERDICTS},
+    ),
+    "the pruning rate": ([("params.yaml", "  rate: 0.2 ", "  rate: 0.3 ")], {*TICKETS, *VERDICTS}),
+    "the lottery data set's learning rate": (
+        [("params.yaml", "momentum: 0.0, learning_rate: 0.0", "momentum: 0.0, learning_rate: 0.01")],
+        {"start", *TICKETS, *VERDICTS},  # the task is one param; the first weights come out the same
+    ),
+    "fewer control arms": (
+        [
+            (
+                "params.yaml",
+                "[control, twin, reinit, shuffled, random, oneshot, signs, finetuned]",
+                "[control, twin, reinit, shuffled]",
+            )
+        ],
+        {*CONTROL, "depth", *VERDICTS},
+    ),
+    "a new round of controls": (
+        [("params.yaml", "  - r00\n  - r02\n", "  - r00\n  - r01\n  - r02\n")],
+        {"control@r01", "depth", *VERDICTS},
+    ),
+    "the depth margin": (
+        [("params.yaml", "margins: {mnist1d: 0.01, digits: 0.005}", "margins: {mnist1d: 0.3, digits: 0.005}")],
+        {"depth", *VERDICTS},
+    ),
+    "the code of the control arms": (
+        [("src/torchstone/studies/lottery/controls.py", 'DENSE = ("control", "twin")', 'DENSE = ("twin", "control")')],
+        {"fingerprint", *CONTROL},
     ),
 }
 

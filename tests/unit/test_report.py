@@ -42,7 +42,9 @@ def _trials(folder: Path) -> Trials:
     write_trials(folder / "ensemble/digits/trials.csv", "ensembles", rows)
     only = PARAMS.ensemble.model_copy(update={"cells": {"digits": PARAMS.ensemble.cells["digits"]}})
     none = PARAMS.sweep.model_copy(update={"tasks": {}, "cells": {}})
-    return Trials(folder, PARAMS.model_copy(update={"ensemble": only, "sweep": none}))
+    prune, control = PARAMS.prune.model_copy(update={"rounds": {}}), PARAMS.control.model_copy(update={"rounds": []})
+    changes = {"ensemble": only, "sweep": none, "prune": prune, "control": control}
+    return Trials(folder, PARAMS.model_copy(update=changes))
 
 
 @pytest.fixture

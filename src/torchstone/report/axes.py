@@ -49,6 +49,8 @@ def draw_panel(
     else:
         _draw_points(axes, figure, left, style)
     _dress(axes, figure, panel)
+    if figure.zero:
+        axes.axhline(0, color="#888888", linewidth=0.9, linestyle=(0, (3, 3)), zorder=0.5)
     if figure.log:
         _scale_x(axes, figure, part, MOST[columns])
     if figure.ticks is not None:

@@ -115,6 +115,7 @@ class Figure(Section):
     ylog: bool = Field(default=False, description="a logarithmic y axis; means are then those of the logarithm")
     diagonal: bool = True
     percent: bool = Field(default=False, description="show shares times 100; pairs on both axes, but for a log x axis")
+    zero: bool = Field(default=False, description="a level line at nothing, for differences")
     marks: dict[float, str] = Field(default={}, description="upright lines at these x, each with its name")
     ticks: Ticks | None = Field(default=None, description="names for the x of curves, where x itself says little")
     panels: list[Panel] = Field(min_length=1)

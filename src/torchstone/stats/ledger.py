@@ -21,7 +21,7 @@ class Reading(Section):
 
     arm: str
     metric: str
-    x: float | int | list[float | int] | Literal["first", "last"] | None = Field(
+    x: float | int | Annotated[list[float | int], Field(min_length=1)] | Literal["first", "last"] | None = Field(
         default=None,
         description="the value of x, several to average over, or the arm's first or last; absent if it has none",
     )

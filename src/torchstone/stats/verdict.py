@@ -57,7 +57,7 @@ def _measured(claim: Claim, sample: Sample, lost: int, settings: Judge, seed: in
     values = sample.values
     if claim.estimator == "every":
         return Finding(
-            claim, float(np.abs(values).max()) if _two_sided(claim) else sample.mean,
+            claim, float(values[np.abs(values).argmax()]) if _two_sided(claim) else sample.mean,
             float(values.min()), float(values.max()), sample.n, lost, None, None, None, None, None,
         )  # fmt: skip
     low, high = interval(sample, settings.alpha)

@@ -108,5 +108,8 @@ def check_rounds(prune: Prune, controls: Controls) -> None:
     for key in controls.rounds:
         if key not in prune.rounds:
             raise ValueError(f"control.rounds: no round '{key}'; {near_miss(key, prune.rounds)}")
-    if len(set(controls.rounds)) < len(controls.rounds):
-        raise ValueError(f"control.rounds = {controls.rounds}: a round is given twice")
+    if "signs" in controls.arms and "reinit" not in controls.arms:
+        raise ValueError("control.arms: add 'reinit': 'signs' is measured against it")
+    for name, given in (("rounds", controls.rounds), ("arms", controls.arms)):
+        if len(set(given)) < len(given):
+            raise ValueError(f"control.{name} = {given}: one is given twice")

@@ -97,8 +97,8 @@ def jobs(
 ) -> Iterator[tuple[str, tuple[object, ...]]]:
     """Yield a name and the arguments of ``training.train`` for each chain and piece."""
     for arm, start in begin.items():
-        for number, lesson in enumerate(pieces):
-            yield f"{arm}-{number:04d}", (part_of(start, lesson), lesson, keep_at)
+        for lesson in pieces:
+            yield f"{arm}-{lesson.label}", (part_of(start, lesson), lesson, keep_at)
 
 
 def joined(done: Sequence[Arrays]) -> Arrays:

@@ -31,8 +31,8 @@ from torchstone.learn.fit import Checkpoint
 from torchstone.learn.landscape import interpolated_losses
 from torchstone.nets.masks import by_magnitude, counts, shuffled, weights_of
 from torchstone.nets.population import MLPPopulation
-from torchstone.studies.lottery.chain import curve_trials, first_weights, masks_of, part_of, score_trials
-from torchstone.studies.lottery.training import Lesson, Start, networks, train
+from torchstone.studies.lottery.chain import SCORES, curve_trials, first_weights, masks_of, part_of, score_trials
+from torchstone.studies.lottery.training import Lesson, Start, networks, outputs_on, train
 
 DENSE = ("control", "twin")  # arms that are trained at round 0 too; control only there
 ORDERS = {"control": "lottery, control", "twin": "lottery, twin"}
@@ -112,7 +112,8 @@ def line(first: Vectors, second: Vectors, start: Start, lesson: Lesson, points: 
     """
     ends = [networks(replace(start, vectors=vectors), lesson) for vectors in (first, second)]
     alphas = np.linspace(0.0, 1.0, points)
-    found = interpolated_losses(ends[0], ends[1], alphas.tolist(), *lesson.rows("test"))
+    x, y = lesson.rows("test")
+    found = interpolated_losses(ends[0], ends[1], alphas.tolist(), x, y, outputs=lambda between: outputs_on(between, x))
     assert found.accuracies is not None
     barriers = {}
     for name, values in (("error_barrier", 1 - found.accuracies), ("loss_barrier", found.losses)):
@@ -127,30 +128,32 @@ def jobs(
     named: dict[str, tuple[object, ...]] = {}
     for arm in arms:
         start = start_of(arm, number, ticket, dense, pieces[0])
-        for place, lesson in enumerate(pieces):
+        for lesson in pieces:
             trained = part_of(Start(ticket["trained"], []), lesson).vectors
-            named[f"{arm}-{place:04d}"] = (arm, part_of(start, lesson), lesson, trained, points)
+            named[f"{arm}-{lesson.label}"] = (arm, part_of(start, lesson), lesson, trained, points)
     return named
 
 
 def control_trials(number: int, found: Mapping[str, Arrays], ticket: Arrays, dense: Arrays) -> list[Trial]:
-    """Return the trials of all arms at a round, the ticket's own scores among them, and the differences that matter.
+    """Return the trials of all arms at a round, and the differences that matter.
 
-    "over_dense" is an arm's early test accuracy less the dense net's, "over_reinit" the ticket's less that of other
-    first weights, "over_midpoint" that of signs alone less the middle between these two.
+    "over_dense" is an arm's test accuracy less the dense net's, "over_reinit" the ticket's less that of other first
+    weights, "over_midpoint" that of signs alone less the middle between these two: at the lowest validation loss, and
+    with "end_" before the name at the end of training. The ticket's own scores stand in the trials of its round.
     """
-    prefix, metric = "score-", "early_test_accuracy"
-    scores = {"ticket": {name.removeprefix(prefix): ticket[name] for name in ticket if name.startswith(prefix)}}
-    names = [*scores["ticket"], "error_barrier", "loss_barrier"]
+    scores: dict[str, dict[str, npt.NDArray[np.float64]]] = {"ticket": {}}
     for arm, arrays in found.items():
-        scores[arm] = {name: arrays[name] for name in names if name in arrays}
-    for arm in scores:
-        scores[arm]["over_dense"] = scores[arm][metric] - dense[f"{prefix}{metric}"]
-    if "reinit" in scores:
-        own, other = scores["ticket"][metric], scores["reinit"][metric]
-        scores["ticket"]["over_reinit"] = own - other
-        if "signs" in scores:
-            scores["signs"]["over_midpoint"] = scores["signs"][metric] - (own + other) / 2
+        scores[arm] = {name: arrays[name] for name in (*SCORES, "error_barrier", "loss_barrier") if name in arrays}
+    for prefix, metric in (("", "early_test_accuracy"), ("end_", "test_accuracy")):
+        own = ticket[f"score-{metric}"]
+        accuracies = {"ticket": own} | {arm: arrays[metric] for arm, arrays in found.items()}
+        for arm, values in accuracies.items():
+            scores[arm][f"{prefix}over_dense"] = values - dense[f"score-{metric}"]
+        if "reinit" in accuracies:
+            scores["ticket"][f"{prefix}over_reinit"] = own - accuracies["reinit"]
+        if "reinit" in accuracies and "signs" in accuracies:
+            middle = (own + accuracies["reinit"]) / 2
+            scores["signs"][f"{prefix}over_midpoint"] = accuracies["signs"] - middle
     trials = [trial for arm, values in scores.items() for trial in score_trials(arm, float(number), values)]
     curves = [curve_trials(f"reinit, round {number}", found["reinit"])] if "reinit" in found else []
     return trials + [trial for curve in curves for trial in curve]

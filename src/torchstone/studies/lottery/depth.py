@@ -16,6 +16,11 @@ from torchstone.core.trials import Trial
 from torchstone.stats.intervals import Sample, interval
 
 METRIC = "early_test_accuracy"
+WHEN = {METRIC: "at the lowest validation loss", "test_accuracy": "at the end of training"}
+NOTE = (
+    "The two differ where a dense network, trained to the end, is more accurate than at its lowest validation loss: "
+    "that moment favours networks that over-fit less. Stay with the denser of the two unless training is stopped early."
+)
 Loss = tuple[float, float, float]
 
 
@@ -23,7 +28,8 @@ Loss = tuple[float, float, float]
 class Answer:
     """The sparsest round without a measurable loss: its number, share of weights left, loss (share) with interval.
 
-    ``next_density`` and ``next_loss`` are those of the first round that failed, if one did.
+    ``next_density`` and ``next_loss`` are those of the first round that failed, if one did; a round at which every
+    training failed has no loss.
     """
 
     number: int
@@ -54,14 +60,17 @@ def break_rounds(losses: pd.DataFrame, margin: float) -> pd.Series[float]:
 def break_trials(control: pd.DataFrame, prune: pd.DataFrame, margin: float) -> list[Trial]:
     """Return the break of each arm that was measured at sparse rounds, in all of them the same."""
     dense = over_rounds(prune, "ticket", METRIC)[0.0]
-    rounds = sorted(float(x) for x in control[control["arm"] == "ticket"]["x"].unique() if x > 0)
+    measured = control[control["metric"] == METRIC]
+    rounds = sorted(float(x) for x in measured["x"].unique() if x > 0)
     trials: list[Trial] = []
     if not rounds:
         return trials
-    tables = {arm: over_rounds(control, arm, METRIC) for arm in sorted(set(control["arm"]))}
-    tables["rewound"] = over_rounds(prune, "rewound", METRIC)
+    tables = {arm: over_rounds(control, arm, METRIC) for arm in sorted(set(measured["arm"]))}
+    tables |= {arm: over_rounds(prune, arm, METRIC) for arm in ("rewound", "ticket")}
     for arm, table in tables.items():
-        if set(rounds) <= set(table.columns):
+        source = prune if arm in {"rewound", "ticket"} else control
+        trained = source[(source["arm"] == arm) & source["metric"].isin([METRIC, "failed"])]["x"]
+        if set(rounds) <= set(trained):
             accuracies = table.reindex(index=dense.index, columns=rounds)
             breaks = break_rounds(accuracies.rsub(dense, axis=0), margin)
             trials += [
@@ -71,39 +80,48 @@ def break_trials(control: pd.DataFrame, prune: pd.DataFrame, margin: float) -> l
     return trials
 
 
-def answer(prune: pd.DataFrame, margin: float, alpha: float, overlap: float) -> Answer:
-    """Return the sparsest round up to which no loss of the ticket against the dense net reaches the margin."""
-    accuracies, shares = over_rounds(prune, "ticket", METRIC), over_rounds(prune, "ticket", "density").mean()
+def answer(prune: pd.DataFrame, metric: str, margin: float, alpha: float, overlap: float) -> Answer:
+    """Return the sparsest round up to which no loss of the ticket against the dense net reaches the margin.
+
+    A round at which a replicate has no value (a failed training) does not pass.
+    """
+    accuracies, shares = over_rounds(prune, "ticket", metric), over_rounds(prune, "ticket", "density").mean()
     last, loss = 0.0, (0.0, 0.0, 0.0)
-    for number in sorted(accuracies.columns.to_numpy(dtype="float64"))[1:]:
+    accuracies = accuracies.reindex(columns=shares.index)
+    for number in sorted(shares.index.to_numpy(dtype="float64"))[1:]:
         losses = (accuracies[0.0] - accuracies[number]).dropna()
+        if losses.empty:
+            return Answer(int(last), float(shares[last]), loss, float(shares[number]), None)
         sample = Sample(losses.to_numpy(dtype="float64"), overlap)
         low, high = interval(sample, alpha)
         found = (sample.mean, low, high)
-        if not high < margin:
+        if not high < margin or len(losses) < len(accuracies):  # a NaN is not below
             return Answer(int(last), float(shares[last]), loss, float(shares[number]), found)
         last, loss = number, found
     return Answer(int(last), float(shares[last]), loss, None, None)
 
 
-def sentence(found: Answer, margin: float) -> str:
-    """Say in plain words how far one may prune."""
+def sentence(found: Answer, metric: str, margin: float) -> str:
+    """Say in plain words how far one may prune, judged by test accuracy at the moment that the metric names."""
 
     def points(loss: Loss) -> str:
         middle, low, high = (100 * value for value in loss)
         return f"estimate {middle:.2f} points, 95 % interval {low:.2f} to {high:.2f}"
 
     limit = f"a loss of {100 * margin:g} point{'' if margin == 0.01 else 's'} of test accuracy"
+    when = f"Judged {WHEN[metric]}"
     beyond = ""
-    if found.next_density is not None and found.next_loss is not None:
+    if found.next_density is not None and found.next_loss is None:
+        beyond = f" At {_percent(found.next_density)} no training stayed finite."
+    elif found.next_density is not None and found.next_loss is not None:
         beyond = f" At {_percent(found.next_density)} it cannot be ruled out ({points(found.next_loss)})."
     else:
         beyond = " No sparser network was tried."
     if found.number == 0:
-        return f"Not by a single round: {limit} cannot be ruled out.{beyond}"
+        return f"{when}: not by a single round, {limit} cannot be ruled out.{beyond}"
     return (
-        f"Down to {_percent(found.density)} of the weights ({found.number} rounds of pruning) {limit} against the "
-        f"dense net is ruled out ({points(found.loss)}).{beyond}"
+        f"{when}: down to {_percent(found.density)} of the weights (round {found.number}) {limit} "
+        f"against the dense net is ruled out ({points(found.loss)}).{beyond}"
     )
 
 

@@ -1,12 +1,14 @@
 """Where in the input do surviving weights lie? Neighbours in the first layer, and masks as pictures.
 
 Greydanus & Kobak (2024) find that a ticket on MNIST-1D keeps weights side by side more often than a random mask does:
-the mask has learnt that neighbouring points belong together. Two nulls are held against it, both in closed form:
+the mask has learnt that neighbouring points belong together. Three nulls are held against it, in closed form:
 
     shuffled    the c survivors of each unit lie anywhere among its n inputs: a pair of inputs holds two of them with
                 probability c (c - 1) / (n (n - 1))
     inputs      the r survivors of each input lie at any of the U units: a pair of inputs i, j has r_i r_j / U units
                 in common on average, so that inputs which keep more weights than others explain nothing
+    both        S survivors with these r and these c, their S (S - 1) ordered pairs laid out at random: a pair of inputs
+                i, j has r_i r_j sum c (c - 1) / (S^2 - sum r^2) units in common on average, to first order
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from torchstone.core.trials import Trial
 from torchstone.studies.lottery.chain import score_trials
 
 Mask = npt.NDArray[np.bool_]  # of the first layer, [replicate, input, unit]
+NULLS = ("shuffled", "inputs", "both")
 SHOWN = (3, 8)  # units of the picture of an image data set: rows, columns
 
 
@@ -32,19 +35,22 @@ def pairs(grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def neighbours(mask: Mask, shape: Sequence[int]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return neighbouring pairs a surviving weight, as found and by both nulls, each [replicate]."""
+    """Return neighbouring pairs a surviving weight, as found and by the nulls, each [replicate]."""
     rows, columns = shape
     edges = rows * (columns - 1) + columns * (rows - 1)
     inputs, units = mask.shape[1:]
-    found: dict[str, list[float]] = {"neighbours": [], "neighbours_shuffled": [], "neighbours_inputs": []}
+    found: dict[str, list[float]] = {name: [] for name in ("neighbours", *(f"neighbours_{null}" for null in NULLS))}
     for own in mask.astype(np.float64):
         survivors, by_unit, by_input = own.sum(), own.sum(axis=0), own.sum(axis=1)
         found["neighbours"].append(pairs(own.reshape(rows, columns, units)).sum() / survivors)
         chance = by_unit * (by_unit - 1) / (inputs * (inputs - 1))
         found["neighbours_shuffled"].append(edges * chance.sum() / survivors)
-        found["neighbours_inputs"].append(float(pairs(by_input.reshape(rows, columns))) / units / survivors)
+        common = float(pairs(by_input.reshape(rows, columns)))
+        found["neighbours_inputs"].append(common / units / survivors)
+        other_pairs = survivors**2 - (by_input**2).sum()  # of survivors at two different inputs
+        found["neighbours_both"].append(common * (by_unit * (by_unit - 1)).sum() / other_pairs / survivors)
     arrays = {name: np.array(values) for name, values in found.items()}
-    for null in ("shuffled", "inputs"):
+    for null in NULLS:
         arrays[f"neighbours_over_{null}"] = arrays["neighbours"] - arrays[f"neighbours_{null}"]
     return arrays
 

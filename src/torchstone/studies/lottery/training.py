@@ -22,6 +22,8 @@ from torchstone.nets.backprop import write_gradient
 from torchstone.nets.masks import Masks, named
 from torchstone.nets.population import MLPPopulation, pad_features
 
+AT_ONCE = 1000  # rows
+REACH = 3  # looks that must reach an accuracy on average; more would hide what is reached in the first few
 Rows = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # x [replicate, sample, feature], y [replicate, sample]
 
 
@@ -47,6 +49,11 @@ class Lesson:
         """Widths of the networks, from features to classes."""
         return (self.train[0].shape[2], *self.task.hidden, self.classes)
 
+    @property
+    def label(self) -> str:
+        """Say which replicates these are, since a run that is resumed may be cut otherwise."""
+        return f"{self.replicates[0]:04d}-{self.replicates[-1]:04d}"
+
     def names(self) -> list[tuple[Name, ...]]:
         """Return the name of each replicate's order."""
         return [(self.order, replicate) for replicate in self.replicates]
@@ -70,13 +77,18 @@ class Start:
         return [torch.from_numpy(mask) for mask in self.masks]
 
 
+def outputs_on(population: MLPPopulation, x: Tensor) -> Tensor:
+    """Return the outputs on many rows, some at a time: what fits into the cache takes half the time."""
+    return torch.cat([population.predict(part) for part in torch.split(x, AT_ONCE, dim=1)], dim=1)
+
+
 def accuracy(population: MLPPopulation, x: Tensor, y: Tensor) -> Tensor:
     """Return the share of right answers, [replicate], in float64 on the CPU."""
-    return (population.predict(x).argmax(dim=2) == y).sum(dim=1).cpu().double() / y.shape[1]
+    return (outputs_on(population, x).argmax(dim=2) == y).sum(dim=1).cpu().double() / y.shape[1]
 
 
 def networks(start: Start, lesson: Lesson) -> MLPPopulation:
-    """Return the networks as they start, mask times weights."""
+    """Return the networks with a start's weights; the optimiser puts the mask on them."""
     population = MLPPopulation(len(lesson.replicates), lesson.widths)
     population.load_vectors(torch.from_numpy(start.vectors))
     return population.to(lesson.device)
@@ -135,9 +147,9 @@ def _measured(population: MLPPopulation, stopping: SmoothedMinimum, lesson: Less
         "early_test_accuracy": accuracy(population, *test_rows).numpy(),
         "early_train_accuracy": accuracy(population, *train_rows).numpy(),
         "early_updates": early.astype(np.float64),
-        "log10_early_updates": np.log10(early),
+        "log10_early_updates": np.log10(np.where(early > 0, early, np.nan)),
         "early_at_end": (early >= steps[-1 - task.window // 2]).astype(np.float64),
-        "updates_to_accuracy": first_reach(curves["valid_accuracy"], steps, task.accuracy, task.window),
+        "updates_to_accuracy": first_reach(curves["valid_accuracy"], steps, task.accuracy, REACH),
     }
     scores = {name: np.where(failed, np.nan, values) for name, values in scores.items()}
     return scores | {

@@ -1,0 +1,90 @@
+"""A params.yaml with one row of each kind, and what is said of it when a piece of it is replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchstone.core.errors import InputError
+from torchstone.core.params import load_params
+
+ROOT = Path(__file__).parents[2]
+TEXT = """\
+# a comment at the top
+shared:
+  seed: 1                   # root of every stream
+  device: auto
+prepare:
+  # about the rows
+  waveform: {replicates: 2, train: 30, valid: 30, test: 50}
+  digits: {replicates: 2, valid: 0.1, test: 0.25}   # real data
+resample: {subsample80: 0.8, subsample63: 0.632}
+ensemble:
+  members: 5
+  rounds: 4
+  neighbours: 1
+  hidden: [8]               # widths
+  batch: 16
+  learning_rate: 0.003
+  cells:
+    waveform:
+      epochs: 2
+      arms: {tree: [bagging], mlp: [deep]}
+    digits:
+      epochs: 2
+      arms: {tree: [bagging]}
+sweep:
+  tasks:
+    waveform:
+      {replicates: 2, rows: 30, hidden: [4, 4], rule: sgd, momentum: 0.9, learning_rate: 0.05, rates: [0.2],
+       reference: 6, ghost: 4, updates: 9, target: 0.02, patience: 5, most_updates: 60, most_epochs: 20,
+       arms: [plain, tuned]}
+  cells:
+    waveform-b0024: {dataset: waveform, batch: 24}
+    waveform-b0006: {dataset: waveform, batch: 6}
+minima: {sizes: {waveform: [6, 24]}, eps: [0.001], dimensions: 7, probes: 2, alphas: [0.0, 0.5, 1.0],
+         rescale: 10.0}
+cost: {sizes: [1, 2, 4, 8], repeats: 3, seconds: 0.01}
+recommend: {margins: {waveform: 0.01}}
+prune:
+  dataset: waveform
+  scope: layer
+  rate: 0.25
+  output_rate: 0.125
+  tasks:
+    waveform: {replicates: 2, hidden: [6], init: glorot_normal, rule: adam, momentum: 0.0, learning_rate: 0.002,
+       batch: 10, updates: 40, look: 2, window: 3, accuracy: 0.5, rewind: 7, shape: [1, 21]}
+  rounds:
+    r00: {after: start}
+    r01: {after: r00}
+    r02: {after: r01}
+control: {rounds: [r00, r02], arms: [twin, reinit], points: 5}
+depth: {margins: {waveform: 0.02}}
+judge: {alpha: 0.05, power: 0.8, draws: 999}
+"""
+# whose keys must all be there: the file, its sections but the rows of prepare, and one row of each kind
+HOLDERS = [
+    "", "shared", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control", "depth",
+    "judge", "prepare.waveform", "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform",
+    "sweep.cells.waveform-b0006", "prune.tasks.waveform", "prune.rounds.r01",
+]  # fmt: skip
+
+
+def complaint(path: Path, old: str, new: str) -> str:
+    """Return what loading the file says, without its name, once ``old`` is ``new`` in it."""
+    assert TEXT.count(old) == 1, old
+    path.write_text(TEXT.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        load_params(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    return message.replace(f"{path}: ", "")
+
+
+def inside(content: dict[str, Any], holder: str) -> dict[str, Any]:
+    """Return the mapping at a dotted key."""
+    for name in filter(None, holder.split(".")):
+        content = content[name]
+    return content
