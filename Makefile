@@ -56,3 +56,4 @@ benchmark: install ## speed against peers and against the machine's limit
 	python -m benchmarks.bagging
 	python -m benchmarks.gan
 	python -m benchmarks.lenet
+	python -m benchmarks.routing

@@ -23,6 +23,7 @@ PRUNE = {"prune@r00", "prune@r01", "prune@r02"}
 CONTROL = {"control@r00", "control@r02"}
 TICKETS = {*PRUNE, *CONTROL, "depth"}
 MEASURED = {"cost@mnist1d", "recommend"}  # cost measures anew, so what reads it has new inputs
+GUIDED = {"forecast@city", "eta@city", "route@city", "feedback@city"}
 VERDICTS = {"judge", "report"}
 
 # (what is edited: file, old text, new text) -> exactly these stages run
@@ -94,6 +95,29 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     "the length of the games on digits": (
         [("params.yaml", "    judge_epochs: 2", "    judge_epochs: 3")],
         {"forge@digits", *VERDICTS},
+    ),
+    "the cars of the simulated weeks": (
+        [("params.yaml", "  cars: 2500", "  cars: 2600")],
+        {"traffic@city", "probes@city", "match@city", *GUIDED, *VERDICTS},
+    ),
+    "the share of probe cars": (
+        [("params.yaml", "  main: 0.2 ", "  main: 0.05 ")],
+        {"probes@city", "match@city", *GUIDED, *VERDICTS},
+    ),
+    "the landmarks of the search": ([("params.yaml", "  landmarks: 2", "  landmarks: 3")], {"route@city", *VERDICTS}),
+    "when an arrival is bad": (
+        [
+            (
+                "src/torchstone/studies/navigation/arriving.py",
+                "\nBAD, BAD_SECONDS = 0.2, 180.0",
+                "\nBAD, BAD_SECONDS = 0.0, 0.0",
+            )
+        ],
+        {"fingerprint", "eta@city", *VERDICTS},
+    ),
+    "the boosting of the real week, whose trials are recorded": (
+        [("params.yaml", "rounds: 150, rows: 60000", "rounds: 151, rows: 60000")],
+        {"week@metr-la", *VERDICTS},
     ),
     "the boosting rounds": ([("params.yaml", "rounds: 5 ", "rounds: 6 ")], {*ENSEMBLE, *VERDICTS}),
     "a new data set": (

@@ -27,6 +27,7 @@ NUMERIC = {
     "scipy": "scipy",
     "sklearn": "scikit-learn",
     "torch": "torch",
+    "uxsim": "uxsim",
 }
 # The params schema has no defaults and changes no value (a test holds it to that), so it cannot change a result.
 WITHOUT_EFFECT = "torchstone.core.schema"

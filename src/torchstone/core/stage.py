@@ -30,7 +30,7 @@ from torchstone.core.resume import SCRATCH, Resume, identity
 from torchstone.core.schema import Params
 
 WHOLE = "all"  # stands for the key of a stage that has none
-WATCHED = ("data/", "metrics/", "reports/", "params.yaml", "claims.yaml", "studies.yaml")
+WATCHED = ("data/", "metrics/", "reports/", "records/", "params.yaml", "claims.yaml", "studies.yaml")
 
 
 class Stage:

@@ -9,12 +9,26 @@ from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, Swe
 from torchstone.core.schema.ensembles import Arms, Cell, Ensemble, Resample
 from torchstone.core.schema.gan import Exact, Game, Gan, Images, Plane
 from torchstone.core.schema.lottery import Controls, Depth, Prune, PruneTask
+from torchstone.core.schema.navigation import (
+    City,
+    Eta,
+    Feedback,
+    Forecast,
+    Match,
+    Network,
+    Probes,
+    RealWeek,
+    Route,
+    Traffic,
+    Week,
+)  # fmt: skip
 from torchstone.core.schema.params import Judge, Params, Shared
 from torchstone.core.schema.prepare import Finite, Fixed, Generated, Prepare
 from torchstone.core.schema.section import Section
 
 __all__ = [
-    "Arms", "Cell", "Controls", "Cost", "Depth", "Ensemble", "Exact", "Finite", "Fixed", "Game", "Gan", "Generated",
-    "Images", "Judge", "Minima", "Params", "Plane", "Prepare", "Prune", "PruneTask", "Recommend", "Resample", "Section",
-    "Shared", "Sweep", "SweepCell", "Task",
+    "Arms", "Cell", "City", "Controls", "Cost", "Depth", "Ensemble", "Eta", "Exact", "Feedback", "Finite", "Fixed",
+    "Forecast", "Game", "Gan", "Generated", "Images", "Judge", "Match", "Minima", "Network", "Params", "Plane",
+    "Prepare", "Probes", "Prune", "PruneTask", "RealWeek", "Recommend", "Resample", "Route", "Section", "Shared",
+    "Sweep", "SweepCell", "Task", "Traffic", "Week",
 ]  # fmt: skip

@@ -12,6 +12,18 @@ from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, che
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
 from torchstone.core.schema.gan import Exact, Gan, Images, check_games
 from torchstone.core.schema.lottery import Controls, Depth, Prune, check_prune, check_rounds
+from torchstone.core.schema.navigation import (
+    Eta,
+    Feedback,
+    Forecast,
+    Match,
+    Network,
+    Probes,
+    Route,
+    Traffic,
+    Week,
+    check_navigation,
+)  # fmt: skip
 from torchstone.core.schema.prepare import Prepare
 from torchstone.core.schema.section import Section, Share
 
@@ -50,6 +62,15 @@ class Params(Section):
     gan: Gan
     exact: Exact
     forge: dict[str, Images] = Field(description="one row a set of images: the stages forge@KEY")
+    network: Network
+    traffic: Traffic
+    probes: Probes
+    match: Match
+    forecast: Forecast
+    eta: Eta
+    route: Route
+    feedback: Feedback
+    week: Week
     judge: Judge
 
     @model_validator(mode="after")
@@ -62,6 +83,7 @@ class Params(Section):
         check_prune(self.prune, self.prepare, self.depth)
         check_rounds(self.prune, self.control)
         check_games(self.gan, self.forge, self.prepare)
+        check_navigation(self.probes, self.forecast, self.traffic, self.eta, self.feedback)
         return self
 
     def rows(self, stage: str) -> list[str]:
@@ -77,6 +99,9 @@ class Params(Section):
             **{key: ["all"] for key in ("start", "depth", "exact")},
             "gan": self.gan.games,
             "forge": self.forge,
+            **dict.fromkeys(("network", "traffic", "probes", "match"), self.network.cities),
+            **dict.fromkeys(("forecast", "eta", "route", "feedback"), self.network.cities),
+            "week": self.week.sets,
         }
         return list(rows.get(stage, ()))
 

@@ -1,0 +1,109 @@
+"""When shall we arrive? Quantiles of what the routing engine's own answer misses, learned and then calibrated.
+
+The engine adds up forecast link times (DeeprETA, Hu et al. 2022, likewise learns the residual). Trees learn on
+validation days, on which the forecasts are not fitted; the last of these days set the width (conformal quantile
+regression, Romano et al. 2019); test days are only scored.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from torchstone.core.files import Arrays
+from torchstone.core.rng import library_seed
+from torchstone.core.schema import Eta, Forecast
+from torchstone.core.trials import Trial, as_arrays
+from torchstone.studies.navigation.city import Floats, Integers, Network
+from torchstone.studies.navigation.guidance import Guide, Queries, asked, believed, driven, routes
+
+BAD, BAD_SECONDS = 0.2, 180.0  # an arrival is bad that misses by both more than a fifth and three minutes
+RUNGS = ("free flow", "history", "live", "forecast")
+
+
+def trips(guide: Guide, days: range, settings: Eta, blocks: float, seed: int, replicate: int) -> tuple[Queries, Arrays]:
+    """Return trips by the forecast's routes: what each rung tells, and how long they really take."""
+    queries = asked(guide, days, settings.trips, blocks, seed, "eta", replicate)
+    ways = routes(guide, queries, "forecast")
+    told = {rung: believed(guide, queries, ways, rung) for rung in RUNGS}
+    metres = np.asarray([guide.network.lengths[way].sum() for way in ways])
+    counts = np.asarray([float(len(way)) for way in ways])
+    return queries, {**told, "metres": metres, "links": counts, "real": driven(guide, queries, ways)}
+
+
+def inputs(queries: Queries, found: Arrays) -> Floats:
+    """Return what the trees are told of each trip when it begins."""
+    engine = found["forecast"]
+    ratios = [found[rung] / engine for rung in ("free flow", "history", "live")]
+    return np.stack([engine, *ratios, found["metres"], found["links"], queries.origins.astype(np.float64)], axis=1)
+
+
+def quantiles(x: Floats, y: Floats, test: Floats, settings: Eta, seed: int, replicate: int) -> Floats:
+    """Return the quantiles of the logarithm of real over told time, in order, [trip, level]."""
+    found = []
+    for level in settings.levels:
+        model = HistGradientBoostingRegressor(
+            loss="quantile", quantile=level, learning_rate=settings.rate, max_iter=settings.rounds, max_leaf_nodes=8,
+            min_samples_leaf=30, early_stopping=False, random_state=library_seed(seed, "eta", replicate, f"{level:g}"),
+        ).fit(x, y)  # fmt: skip
+        found.append(model.predict(test))
+    return np.sort(np.stack(found, axis=1), axis=1)
+
+
+def calibrated(found: Floats, y: Floats, levels: list[float], chosen: Integers) -> tuple[Floats, float]:
+    """Widen or narrow symmetric pairs of quantiles by what the ``chosen`` trips missed; return the outer shift too."""
+    wider = found.copy()
+    shift = 0.0
+    for low in range(len(levels) // 2):
+        high = len(levels) - 1 - low
+        misses = np.maximum(found[chosen, low] - y[chosen], y[chosen] - found[chosen, high])
+        nominal = levels[high] - levels[low]
+        rank = min(int(np.ceil((len(misses) + 1) * nominal)), len(misses)) - 1
+        by = float(np.sort(misses)[rank])
+        wider[:, low] -= by
+        wider[:, high] += by
+        shift = by if low == 0 else shift
+    return np.sort(wider, axis=1), shift
+
+
+def _told(arm: str, told: Floats, real: Floats, replicate: int) -> list[Trial]:
+    errors = np.abs(told - real)
+    values = {
+        "mae": errors.mean(),
+        "mape": (errors / real).mean(),
+        "bad_share": ((errors > BAD * real) & (errors > BAD_SECONDS)).mean(),
+    }
+    return [Trial(arm, None, replicate, metric, float(value)) for metric, value in values.items()]
+
+
+def arrivals(
+    network: Network, seconds: Floats, beliefs: Arrays, forecast: Forecast, settings: Eta, blocks: float, share: float,
+    seed: int, replicate: int,
+) -> Arrays:  # fmt: skip
+    """Return the trials of one city."""
+    guide = Guide.of(network, seconds, beliefs, forecast, f"{share:g}")
+    days = range(len(seconds) - forecast.train)
+    queries, found = trips(guide, days, settings, blocks, seed, replicate)
+    x, y = inputs(queries, found), np.log(found["real"] / found["forecast"])
+    learn = queries.days < forecast.valid - settings.calibrate
+    set_aside = np.flatnonzero((queries.days >= forecast.valid - settings.calibrate) & (queries.days < forecast.valid))
+    test = queries.days >= forecast.valid
+    raw = quantiles(x[learn], y[learn], x, settings, seed, replicate)
+    wider, _ = calibrated(raw, y, settings.levels, set_aside)
+    trials = [trial for rung in RUNGS for trial in _told(rung, found[rung][test], found["real"][test], replicate)]
+    middle = len(settings.levels) // 2
+    trials += _told("quantiles", (found["forecast"] * np.exp(wider[:, middle]))[test], found["real"][test], replicate)
+    for arm, answer in (("quantiles", wider), ("before calibration", raw)):
+        low, high, real = answer[test, 0], answer[test, -1], y[test]
+        trials.append(Trial(arm, None, replicate, "coverage", float(((low <= real) & (real <= high)).mean())))
+        trials.append(Trial(arm, None, replicate, "late_share", float((real > high).mean())))
+        for place, level in enumerate(settings.levels):
+            told = found["forecast"][test] * np.exp(answer[test, place])
+            miss = found["real"][test] - told
+            trials.append(Trial(arm, level, replicate, "below", float((miss <= 0).mean())))
+            trials.append(
+                Trial(arm, level, replicate, "pinball", float(np.maximum(level * miss, (level - 1) * miss).mean()))
+            )
+    trials += [Trial("nominal", level, replicate, "below", level) for level in settings.levels]
+    trials.append(Trial("nominal", None, replicate, "coverage", settings.levels[-1] - settings.levels[0]))
+    return as_arrays(trials)
