@@ -86,7 +86,13 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     ),
     "the landmarks of the search": ([("params.yaml", "  landmarks: 2", "  landmarks: 3")], {"route@city", *VERDICTS}),
     "when an arrival is bad": (
-        [("src/torchstone/studies/navigation/arriving.py", "\nBAD, BAD_SECONDS = 0.2, 180.0", "\nBAD, BAD_SECONDS = 0.0, 0.0")],
+        [
+            (
+                "src/torchstone/studies/navigation/arriving.py",
+                "\nBAD, BAD_SECONDS = 0.2, 180.0",
+                "\nBAD, BAD_SECONDS = 0.0, 0.0",
+            )
+        ],
         {"fingerprint", "eta@city", *VERDICTS},
     ),
     "the boosting of the real week, whose trials are recorded": (
