@@ -24,7 +24,7 @@ def test_every_stage_of_a_city_has_its_row_and_a_week_has_its_own() -> None:
     ("old", "new", "expected"),
     [
         ("  main: 0.05 ", "  main: 0.07 ", "probes.main = 0.07: not among probes.shares"),
-        ("  train: 14 ", "  train: 20 ", "forecast.train + forecast.valid leave 1 of 28 days to test on"),
+        ("  train: 14 ", "  train: 21 ", "forecast.train + forecast.valid leave 0 of 28 days to test on"),
         ("  calibrate: 3 ", "  calibrate: 7 ", "eta.calibrate = 7: leave some of the 7 validation days"),
         ("horizons: [5, 15,", "horizons: [5, 12,", "forecast.horizons: 12 is no multiple of five minutes"),
         ("{source: recorded", "{source: invented", "week.sets.metr-la.source = 'invented'"),
