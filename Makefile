@@ -54,5 +54,6 @@ lock: ## write requirements.lock anew from pyproject.toml
 benchmark: install ## speed against peers and against the machine's limit
 	python -m benchmarks.engine
 	python -m benchmarks.bagging
+	python -m benchmarks.gan
 	python -m benchmarks.lenet
 	python -m benchmarks.routing

@@ -53,6 +53,13 @@ prune:
     r00: {after: start}
 control: {rounds: [], arms: [], points: 3}
 depth: {margins: {waveform: 0.01}}
+gan:
+  plane:
+    {datasets: [ring], replicates: 2, net: mlp, noise: 2, hidden: [8], batch: 8, rates: [0.01], budgets: [1, 2],
+     samples: 16}
+  games: {}
+exact: {updates: 2, orbit: 5, step: 0.1, gamma: 1.0}
+forge: {}
 network: {cities: {}}
 traffic: {days: 9, minutes: 120, cars: 500, platoon: 7, weekend: 0.6, spread: 0.1, incidents: 2.0, habit: 12.0}
 probes: {shares: [0.05, 0.2], main: 0.2, interval: 30.0, sigma: 11.0, memory: 60.0, window: 20, tastes: 2, whim: 0.3}

@@ -16,7 +16,8 @@ from .conftest import Project
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 ENSEMBLE = {"ensemble@waveform", "ensemble@breast_cancer"}
-PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@mnist1d"}
+PREPARE = {"prepare@waveform", "prepare@breast_cancer", "prepare@mnist1d", "prepare@digits"}
+GAN = {"exact", "gan@minimax", "gan@nonsaturating", "gan@pac2", "gan@r1"}
 SWEEP = {"sweep@mnist1d-b0008", "sweep@mnist1d-b0032", "sweep@mnist1d-b0064"}
 PRUNE = {"prune@r00", "prune@r01", "prune@r02"}
 CONTROL = {"control@r00", "control@r02"}
@@ -76,6 +77,25 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         [("params.yaml", "margins: {mnist1d: 0.01", "margins: {mnist1d: 0.5")],
         {"recommend", *VERDICTS},
     ),
+    "a new game": (
+        [
+            (
+                "params.yaml",
+                "    minimax: {loss",
+                "    pac3: {loss: nonsaturating, pack: 3, critic_steps: 1, penalty: none, strength: 0.0, "
+                "betas: [0.5, 0.9]}\n    minimax: {loss",
+            )
+        ],
+        {"gan@pac3", "forge@digits", *VERDICTS},
+    ),
+    "how modes are counted": (
+        [("src/torchstone/studies/gan/modes.py", "\nSIGMAS = 3.0", "\nSIGMAS = 2.5")],
+        {"fingerprint", *GAN, "forge@digits", *VERDICTS},
+    ),
+    "the length of the games on digits": (
+        [("params.yaml", "    judge_epochs: 2", "    judge_epochs: 3")],
+        {"forge@digits", *VERDICTS},
+    ),
     "the cars of the simulated weeks": (
         [("params.yaml", "  cars: 2500", "  cars: 2600")],
         {"traffic@city", "probes@city", "match@city", *GUIDED, *VERDICTS},
@@ -102,14 +122,14 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     "the boosting rounds": ([("params.yaml", "rounds: 5 ", "rounds: 6 ")], {*ENSEMBLE, *VERDICTS}),
     "a new data set": (
         [
-            ("params.yaml", "  mnist1d:", "  digits: {replicates: 2, valid: 0.1, test: 0.25}\n  mnist1d:"),
+            ("params.yaml", "  mnist1d:", "  diabetes: {replicates: 2, valid: 0.1, test: 0.25}\n  mnist1d:"),
             (
                 "params.yaml",
                 "    breast_cancer:\n",
-                "    digits: {epochs: 1, arms: {tree: [bagging]}}\n    breast_cancer:\n",
+                "    diabetes: {epochs: 1, arms: {tree: [bagging]}}\n    breast_cancer:\n",
             ),
         ],
-        {"prepare@digits", "resample@digits", "ensemble@digits", "recommend", "depth", *VERDICTS},
+        {"prepare@diabetes", "resample@diabetes", "ensemble@diabetes", "recommend", "depth", *VERDICTS},
     ),
     "more test rows": (
         [("params.yaml", "train: 64, valid: 20, test: 50", "train: 64, valid: 20, test: 60")],

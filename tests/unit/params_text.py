@@ -62,6 +62,16 @@ prune:
     r02: {after: r01}
 control: {rounds: [r00, r02], arms: [twin, reinit], points: 5}
 depth: {margins: {waveform: 0.02}}
+gan:
+  plane: {datasets: [ring], replicates: 3, net: mlp, noise: 3, hidden: [9], batch: 7, rates: [0.011], budgets: [2, 8],
+          samples: 17}
+  games:
+    plain: {loss: minimax, pack: 1, critic_steps: 1, penalty: none, strength: 0.0, betas: [0.5, 0.9]}
+    slope: {loss: wasserstein, pack: 2, critic_steps: 3, penalty: slope, strength: 7.0, betas: [0.5, 0.9]}
+exact: {updates: 33, orbit: 21, step: 0.13, gamma: 0.6}
+forge:
+  digits: {dataset: digits, games: [plain], replicates: 2, net: dcgan, noise: 4, hidden: [11], batch: 6, rates: [0.012],
+           budgets: [3, 6], samples: 18, judge_epochs: 3}
 network:
   cities:
     town: {rows: 4, columns: 4, replicates: 3, spacing: 500.0, bridges: 1, street_speed: 14.0, ring_speed: 22.0,
@@ -83,7 +93,9 @@ judge: {alpha: 0.05, power: 0.8, draws: 999}
 HOLDERS = [
     "", "shared", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control", "depth",
     "judge", "prepare.waveform", "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform",
-    "sweep.cells.waveform-b0006", "prune.tasks.waveform", "prune.rounds.r01", "network", "traffic",
+    "sweep.cells.waveform-b0006", "prune.tasks.waveform", "prune.rounds.r01", "gan", "gan.plane", "gan.games.plain",
+    "exact", "forge.digits",
+    "network", "traffic",
     "probes", "match", "forecast", "eta", "route", "feedback", "week", "network.cities.town", "week.sets.metr-la",
 ]  # fmt: skip
 

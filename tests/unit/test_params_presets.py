@@ -29,6 +29,9 @@ def test_an_overlay_merges_mappings_replaces_the_rest_and_null_removes_a_row() -
     assert tree == {"a": {"b": 1, "c": {"d": 2, "e": [1, 2]}}, "f": 3}
 
 
+WITHOUT_DIGITS = "prepare: {digits: null}\nforge: {digits: null}\n"
+
+
 def preset(path: Path, text: str) -> Path:
     file = path.with_name("smoke.yaml")
     file.write_text(text)
@@ -36,19 +39,19 @@ def preset(path: Path, text: str) -> Path:
 
 
 def test_a_preset_is_laid_over_the_file_and_its_comments_stay(path: Path) -> None:
-    overlay = "ensemble: {members: 3, cells: {digits: null, waveform: {epochs: 1}}}\nprepare: {digits: null}\n"
+    overlay = "ensemble: {members: 3, cells: {digits: null, waveform: {epochs: 1}}}\n" + WITHOUT_DIGITS
     apply_preset(path, preset(path, overlay))
     before, after = yaml.safe_load(TEXT), read_yaml(path)
     before["ensemble"]["members"] = 3
     before["ensemble"]["cells"]["waveform"]["epochs"] = 1
-    del before["ensemble"]["cells"]["digits"], before["prepare"]["digits"]
+    del before["ensemble"]["cells"]["digits"], before["prepare"]["digits"], before["forge"]["digits"]
     assert after == before
     for comment in ("# a comment at the top", "# root of every stream", "# about the rows", "# widths"):
         assert comment in path.read_text()
 
 
 def test_a_preset_laid_twice_changes_nothing_more(path: Path) -> None:
-    file = preset(path, "ensemble: {members: 3, cells: {digits: null}}\nprepare: {digits: null}\n")
+    file = preset(path, "ensemble: {members: 3, cells: {digits: null}}\n" + WITHOUT_DIGITS)
     apply_preset(path, file)
     once = path.read_bytes()
     apply_preset(path, file)

@@ -109,6 +109,7 @@ def test_batch_sizes_are_ticks_themselves_and_many_x_are_not() -> None:
     assert log_ticks([2.0**power for power in range(14)], 8) == [2.0**power for power in range(0, 14, 2)]
     assert log_ticks([1, 2, 3, 5, 7, 10, 15, 20, 30, 50], 8) == [1, 2, 5, 10, 20, 50]
     assert log_ticks([1, 1.1, 60_000], 8)[-1] == 50_000
+    assert log_ticks([10, 30, 100, 300, 1000, 2000, 3000], 4) == [20, 100, 500, 2000]
     assert [plain(value) for value in (0.05, 20, 5000, 1e4, 2e6, 1e9)] == ["0.05", "20", "5000", "10 k", "2 M", "1 G"]
 
 

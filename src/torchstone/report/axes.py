@@ -25,6 +25,7 @@ PERCENT = FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %")
 ROUND = [step * 10**power for power in range(7) for step in (1, 2, 5)]
 APART = 1.6  # times the one before: x that grow so fast are ticks themselves, if they are not too many
 MOST = {1: 8, 2: 8, 3: 4}  # such ticks at most, by how many panels stand abreast
+SPARE = 3  # more of such ticks may stand on an axis whose ticks are round numbers, which are short
 NAMED = {1: 12, 2: 10, 3: 7}  # ticks with names at most, by how many panels stand abreast
 WIDE = 3.0  # decades; a log axis that spans fewer has ticks at 2 and 5 too
 Styles = Mapping[str, tuple[str, str]]
@@ -143,7 +144,8 @@ def log_ticks(places: Sequence[float], most: int) -> list[float]:
     """Return ticks for the x of curves: the x themselves if they lie far apart, else 1, 2, 5, 10 and so on."""
     steps = [after / before for before, after in pairwise(places)]
     if not steps or min(steps) < APART:
-        return [tick for tick in ROUND if tick <= places[-1]]
+        inside = [tick for tick in ROUND if places[0] <= tick <= places[-1]]
+        return inside[::-1][:: max(math.ceil(len(inside) / (most + SPARE)), 1)][::-1]
     return list(places[:: math.ceil(len(places) / most)])
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from torchstone.report import maps, pictures
+from torchstone.report import maps, pictures, scatter
 from torchstone.report.axes import Styles
 from torchstone.report.figures import draw
 from torchstone.report.pictures import Shown
@@ -114,5 +114,6 @@ KINDS = {
     "curves": Kind(_complaints_of_curves, _plot),
     "pairs": Kind(_complaints_of_pairs, _plot),
     "images": _picture(pictures.draw, pictures.SCALES),
+    "scatter": _picture(scatter.draw, ()),
     "maps": _picture(maps.draw, maps.SCALES),
 }

@@ -7,6 +7,7 @@ the two equal. A module a study, which also checks what its sections must know o
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, SweepCell, Task
 from torchstone.core.schema.ensembles import Arms, Cell, Ensemble, Resample
+from torchstone.core.schema.gan import Exact, Game, Gan, Images, Plane
 from torchstone.core.schema.lottery import Controls, Depth, Prune, PruneTask
 from torchstone.core.schema.navigation import (
     City,
@@ -26,8 +27,8 @@ from torchstone.core.schema.prepare import Finite, Fixed, Generated, Prepare
 from torchstone.core.schema.section import Section
 
 __all__ = [
-    "Arms", "Cell", "City", "Controls", "Cost", "Depth", "Ensemble", "Eta", "Feedback", "Finite", "Fixed",
-    "Forecast", "Generated", "Judge", "Match", "Minima", "Network", "Params", "Prepare", "Probes", "Prune",
-    "PruneTask", "RealWeek", "Recommend", "Resample", "Route", "Section", "Shared", "Sweep", "SweepCell", "Task",
-    "Traffic", "Week",
+    "Arms", "Cell", "City", "Controls", "Cost", "Depth", "Ensemble", "Eta", "Exact", "Feedback", "Finite", "Fixed",
+    "Forecast", "Game", "Gan", "Generated", "Images", "Judge", "Match", "Minima", "Network", "Params", "Plane",
+    "Prepare", "Probes", "Prune", "PruneTask", "RealWeek", "Recommend", "Resample", "Route", "Section", "Shared",
+    "Sweep", "SweepCell", "Task", "Traffic", "Week",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from torchstone.core.schema.batchsize import Cost, Minima, Recommend, Sweep, check_cells, check_minima, check_tasks
 from torchstone.core.schema.ensembles import Ensemble, Resample, check_ensembles
+from torchstone.core.schema.gan import Exact, Gan, Images, check_games
 from torchstone.core.schema.lottery import Controls, Depth, Prune, check_prune, check_rounds
 from torchstone.core.schema.navigation import (
     Eta,
@@ -58,6 +59,9 @@ class Params(Section):
     prune: Prune
     control: Controls
     depth: Depth
+    gan: Gan
+    exact: Exact
+    forge: dict[str, Images] = Field(description="one row a set of images: the stages forge@KEY")
     network: Network
     traffic: Traffic
     probes: Probes
@@ -78,6 +82,7 @@ class Params(Section):
         check_minima(self.minima, self.sweep)
         check_prune(self.prune, self.prepare, self.depth)
         check_rounds(self.prune, self.control)
+        check_games(self.gan, self.forge, self.prepare)
         check_navigation(self.probes, self.forecast, self.traffic, self.eta, self.feedback)
         return self
 
@@ -91,7 +96,9 @@ class Params(Section):
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
             "prune": self.prune.rounds,
             "control": self.control.rounds,
-            **{key: ["all"] for key in ("start", "depth")},
+            **{key: ["all"] for key in ("start", "depth", "exact")},
+            "gan": self.gan.games,
+            "forge": self.forge,
             **dict.fromkeys(("network", "traffic", "probes", "match"), self.network.cities),
             **dict.fromkeys(("forecast", "eta", "route", "feedback"), self.network.cities),
             "week": self.week.sets,
