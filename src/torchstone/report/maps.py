@@ -34,7 +34,8 @@ def draw(figure: Figure, shown: Sequence[Shown]) -> Canvas:
     """Draw each panel's roads at one scale, with one colour bar and one legend for all; there is at least one panel."""
     abreast = min(COLUMNS, len(shown))
     rows = math.ceil(len(shown) / abreast)
-    canvas = Canvas(figsize=(WIDTH, 0.35 + rows * (WIDTH / abreast)), layout="constrained")
+    high = max(_shape(one) for one in shown)
+    canvas = Canvas(figsize=(WIDTH, 1.25 + rows * high * WIDTH / abreast), layout="constrained")
     grid = list(canvas.subplots(rows, abreast, squeeze=False).flat)
     coloured = False
     for axes, one in zip(grid, shown, strict=False):
@@ -85,8 +86,16 @@ def _draw_roads(axes: Axes, lines: np.ndarray, arrays: Arrays, name: str) -> boo
 
 
 def _look_at(axes: Axes, places: np.ndarray) -> None:
-    """Show the surroundings of some places, [place, 2], in a square; NaN are no places."""
+    """Show the surroundings of some places, [place, 2]; NaN are no places."""
     low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
-    middle, half = (low + high) / 2, (1 + 2 * MARGIN) * (high - low).max() / 2
-    axes.set_xlim(middle[0] - half, middle[0] + half)
-    axes.set_ylim(middle[1] - half, middle[1] + half)
+    room = MARGIN * (high - low).max()
+    axes.set_xlim(low[0] - room, high[0] + room)
+    axes.set_ylim(low[1] - room, high[1] + room)
+
+
+def _shape(shown: Shown) -> float:
+    """Return the height of what a panel shows as a share of its width."""
+    name = str(shown.panel.picture)
+    places = shown.arrays.get(f"{name}_ways", shown.arrays.get(name, np.zeros((1, 2)))).reshape(-1, 2)
+    width, height = np.nanmax(places, axis=0) - np.nanmin(places, axis=0)
+    return float(np.clip(height / max(width, 1e-9), 0.3, 1.2))
