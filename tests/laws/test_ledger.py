@@ -32,7 +32,7 @@ def test_the_ledger_of_the_project_is_read_and_every_kind_has_a_region() -> None
         for about in [each.on(name, "fresh") for name in each.margins] if each.margins else [each]:
             assert about is not None
             low, high = about.region
-            assert low < high or (each.estimator == "every" and low == high)
+            assert low < high
             assert np.isfinite(low) or np.isfinite(high)
 
 
