@@ -17,7 +17,7 @@ def test_every_stage_of_a_city_has_its_row_and_a_week_has_its_own() -> None:
     for stage in ("network", "traffic", "probes", "match", "forecast", "eta", "route", "feedback"):
         assert params.rows(stage) == ["city"]
     assert params.rows("week") == ["metr-la"]
-    assert params.week.sets["metr-la"].source == "stand-in"  # the default needs no network
+    assert params.week.sets["metr-la"].source == "recorded"  # the default needs no network
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_every_stage_of_a_city_has_its_row_and_a_week_has_its_own() -> None:
         ("  train: 14 ", "  train: 21 ", "forecast.train + forecast.valid leave 0 of 28 days to test on"),
         ("  calibrate: 3 ", "  calibrate: 7 ", "eta.calibrate = 7: leave some of the 7 validation days"),
         ("horizons: [5, 15,", "horizons: [5, 12,", "forecast.horizons: 12 is no multiple of five minutes"),
-        ("{source: stand-in", "{source: invented", "week.sets.metr-la.source = 'invented'"),
+        ("{source: recorded", "{source: invented", "week.sets.metr-la.source = 'invented'"),
         ("  platoon: 5 ", "  platon: 5 ", "traffic.platon: unknown key; did you mean 'platoon'?"),
         ("  followers: [0.1, 0.5, 1.0]", "  followers: [0.01, 1.1]", "feedback.followers.1 = 1.1"),
     ],
