@@ -10,7 +10,7 @@ import torch
 
 from torchstone.core.rng import numpy_stream
 from torchstone.core.schema import City, Forecast
-from torchstone.studies.navigation import learners, week
+from torchstone.studies.navigation import arriving, learners, week
 from torchstone.studies.navigation.city import build
 from torchstone.studies.navigation.features import FIRST, LAGS, features, history, live, median, usual_of_days, view
 from torchstone.studies.navigation.forecasting import Observed, boosted_forecasts, compared, outlook, sample
@@ -101,14 +101,15 @@ def test_a_forecast_is_trained_on_whole_days_and_on_nothing_of_the_others(seen: 
 
 def test_no_target_is_filled_with_truth(seen: Observed) -> None:
     known = outlook(seen, SETTINGS)
-    x, y, later, base = sample(seen, known, SETTINGS, 15)
+    some = SETTINGS.model_copy(update={"rows": 10**6})
+    x, y, later, base = sample(seen, known, some, 15, 1)
     assert len(y) == (~np.isnan(seen.entered[: SETTINGS.train, :, FIRST + 3 :])).sum()
     assert np.isfinite(x).all()
     assert later.shape[:3] == base.shape
 
 
 def test_the_live_picture_is_the_last_passage_and_grows_stale(seen: Observed) -> None:
-    usual = usual_of_days(history(seen.network, seen.entered, range(SETTINGS.train)), range(DAYS))
+    usual = usual_of_days(seen.network, seen.entered, range(SETTINGS.train))
     known = np.full_like(seen.known, np.nan)
     known[0, 0, 10] = 7.0
     now = live(view(known, usual), usual)
@@ -164,6 +165,45 @@ def recorded() -> week.Recorded:
     generator = numpy_stream(4, "week")
     speeds = np.clip(60 + 5 * np.sin(np.arange(7 * 96) / 15) + generator.normal(0, 4, (6, 7 * 96)), 1, 70)
     return week.Recorded(speeds, np.eye(6) + 0.5, 96, 3)
+
+
+def test_a_training_day_of_a_city_is_left_out_of_its_own_history(seen: Observed) -> None:
+    other = seen.entered.copy()
+    other[1] = 1.0
+    changed = Observed(seen.network, seen.known, other, seen.truth, 0)
+    before, after = (outlook(one, SETTINGS).usual for one in (seen, changed))
+    np.testing.assert_array_equal(before[1], after[1])
+    assert (before[2] != after[2]).any()
+    assert (before[SETTINGS.train :] != after[SETTINGS.train :]).any()
+
+
+def test_all_learners_are_given_the_same_rows(seen: Observed, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, list[np.ndarray]] = {"boosted": [], "single": [], "bagged": []}
+    for name, rows in given.items():
+        real = getattr(learners, name)
+
+        def spy(
+            x: np.ndarray, y: np.ndarray, *rest: object, real: Callable[..., object] = real,
+            rows: list[np.ndarray] = rows,
+        ) -> object:  # fmt: skip
+            rows.append(y)
+            return real(x, y, *rest)
+
+        monkeypatch.setattr(learners, name, spy)
+    compared(seen, SETTINGS, 1, boosted_forecasts(seen, SETTINGS, 1, "0.05")["forecast"])
+    for boosted, single in zip(given["boosted"][1:], given["single"], strict=True):
+        np.testing.assert_array_equal(boosted, single)
+    np.testing.assert_array_equal(given["bagged"][0], given["single"][0])
+
+
+def test_late_origins_take_the_nearer_horizon(seen: Observed) -> None:
+    found = boosted_forecasts(seen, SETTINGS, 1, "0.05")["forecast"]
+    np.testing.assert_array_equal(found[:, :, BINS - 3 : BINS - 1, 1], found[:, :, BINS - 3 : BINS - 1, 0])
+    np.testing.assert_array_equal(found[:, :, -6:, 2], found[:, :, -6:, 1])
+
+
+def test_calibration_days_are_spread_over_the_week() -> None:
+    np.testing.assert_array_equal(arriving.set_aside(7, 3), [1, 3, 5])
 
 
 def test_a_training_day_is_left_out_of_its_own_history() -> None:

@@ -66,7 +66,7 @@ class Forecast(Section):
     train: Count = Field(description="days that forecasters learn from, the first")
     valid: Count = Field(description="days after these, for arrival times to learn from; the rest is the test")
     congested: Share = Field(description="of the free speed, below which a link is congested")
-    rows: Count = Field(description="drawn for a tree, at most")
+    rows: Count = Field(description="drawn for learners, at most; all get the same")
     leaf: Count = Field(description="rows that a leaf holds at least")
     trees: Count = Field(description="in a bag")
     rounds: Count = Field(description="of gradient boosting")
@@ -91,7 +91,7 @@ class Eta(Section):
     levels: list[Share] = Field(min_length=3, description="shares of arrivals that should come before the told time")
     rounds: Count = Field(description="of gradient boosting, for each level")
     rate: Positive = Field(description="its learning rate")
-    calibrate: Count = Field(description="last validation days, which set the width of the interval")
+    calibrate: Count = Field(description="validation days, evenly spread, which set the width of the interval")
 
 
 class Route(Section):
@@ -114,14 +114,14 @@ class Feedback(Section):
 class RealWeek(Section):
     """A published week of detectors, a stage week@KEY."""
 
-    source: Literal["recorded", "measured"] = Field(
-        description="recorded: the trials in records/, of a run on the published file; measured: fetch it and run anew"
+    source: Literal["recorded", "stand-in", "measured"] = Field(
+        description="recorded: trials in records/, of a run with these params; stand-in: of any; measured: run anew"
     )
     replicates: Count = Field(description="networks, whose scores are averaged")
     blocks: int = Field(ge=2, description="of test time, the replicates of the claims")
     steps: Count = Field(description="updates of the networks")
     rounds: Count = Field(description="of gradient boosting")
-    rows: Count = Field(description="drawn for gradient boosting, at most; trees take forecast.rows")
+    rows: Count = Field(description="drawn for learners, at most; all get the same")
 
 
 class Week(Section):

@@ -1,8 +1,8 @@
 """When shall we arrive? Quantiles of what the routing engine's own answer misses, learned and then calibrated.
 
 The engine adds up forecast link times (DeeprETA, Hu et al. 2022, likewise learns the residual). Trees learn on
-validation days, on which the forecasts are not fitted; the last of these days set the width (conformal quantile
-regression, Romano et al. 2019); test days are only scored.
+validation days, on which the forecasts are not fitted; some of these days, spread over the week, set the width
+(conformal quantile regression, Romano et al. 2019); test days are only scored.
 """
 
 from __future__ import annotations
@@ -76,6 +76,11 @@ def _told(arm: str, told: Floats, real: Floats, replicate: int) -> list[Trial]:
     return [Trial(arm, None, replicate, metric, float(value)) for metric, value in values.items()]
 
 
+def set_aside(valid: int, count: int) -> Integers:
+    """Return the validation days that set the width, spread evenly so that they hold working days and weekend."""
+    return ((np.arange(count) + 0.5) * valid / count).astype(int)
+
+
 def arrivals(
     network: Network, seconds: Floats, beliefs: Arrays, forecast: Forecast, settings: Eta, blocks: float, share: float,
     seed: int, replicate: int,
@@ -85,11 +90,11 @@ def arrivals(
     days = range(len(seconds) - forecast.train)
     queries, found = trips(guide, days, settings, blocks, seed, replicate)
     x, y = inputs(queries, found), np.log(found["real"] / found["forecast"])
-    learn = queries.days < forecast.valid - settings.calibrate
-    set_aside = np.flatnonzero((queries.days >= forecast.valid - settings.calibrate) & (queries.days < forecast.valid))
+    aside = np.isin(queries.days, set_aside(forecast.valid, settings.calibrate))
     test = queries.days >= forecast.valid
+    learn = ~aside & ~test
     raw = quantiles(x[learn], y[learn], x, settings, seed, replicate)
-    wider, _ = calibrated(raw, y, settings.levels, set_aside)
+    wider, _ = calibrated(raw, y, settings.levels, np.flatnonzero(aside))
     trials = [trial for rung in RUNGS for trial in _told(rung, found[rung][test], found["real"][test], replicate)]
     middle = len(settings.levels) // 2
     trials += _told("quantiles", (found["forecast"] * np.exp(wider[:, middle]))[test], found["real"][test], replicate)

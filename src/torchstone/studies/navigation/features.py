@@ -5,6 +5,7 @@ All speeds are km/h. ``known`` holds speeds by the bin in which a passage ended,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +27,15 @@ NAMES = (
 
 def median(values: Floats) -> Floats:
     """Return the median over the last axis without the missing ones, NaN where all are missing."""
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], np.nan)
     ordered = np.sort(values, axis=-1)  # missing ones come last
     count = (~np.isnan(values)).sum(axis=-1, keepdims=True)
     low, high = (np.take_along_axis(ordered, np.maximum(place, 0), axis=-1) for place in ((count - 1) // 2, count // 2))
-    high = np.where(count > 0, high, np.nan) if values.shape[-1] > 0 else high
     return np.asarray(np.where(count > 0, (low + high) / 2, np.nan)[..., 0])
 
 
-def history(network: Network, entered: Floats, days: range) -> Floats:
+def history(network: Network, entered: Floats, days: Sequence[int]) -> Floats:
     """Return the usual speed, [class, link, bin], of working days and weekends: a median over training days.
 
     Each bin is taken with its neighbours; where nobody passed in any of them, the link's median of all bins stands
@@ -52,9 +54,17 @@ def history(network: Network, entered: Floats, days: range) -> Floats:
     return np.stack(usual)
 
 
-def usual_of_days(usual: Floats, days: range) -> Floats:
-    """Return the history of each day, [day, link, bin]."""
-    return np.asarray(usual[[int(is_weekend(day)) for day in days]])
+def usual_of_days(network: Network, entered: Floats, train: range) -> Floats:
+    """Return the history of each day, [day, link, bin].
+
+    A training day is left out of its own history, or it would hold the answer.
+    """
+    usual = history(network, entered, train)
+    found = np.asarray(usual[[int(is_weekend(day)) for day in range(len(entered))]])
+    for day in train:
+        others = [other for other in train if other != day]
+        found[day] = history(network, entered, others)[int(is_weekend(day))]
+    return found
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torchstone.core.schema import Forecast
 from torchstone.core.trials import Trial, as_arrays
 from torchstone.studies.navigation import learners
 from torchstone.studies.navigation.city import Floats, Network
-from torchstone.studies.navigation.features import FIRST, View, features, history, live, usual_of_days, view
+from torchstone.studies.navigation.features import FIRST, View, features, live, usual_of_days, view
 from torchstone.studies.navigation.observing import BIN, KMH
 from torchstone.studies.navigation.scores import LEAST, advantages, scores
 
@@ -39,9 +39,8 @@ class Outlook:
 
 
 def outlook(seen: Observed, settings: Forecast) -> Outlook:
-    """Take the history from training days and walk through all days."""
-    days = range(len(seen.known))
-    usual = usual_of_days(history(seen.network, seen.entered, range(settings.train)), days)
+    """Take the history from training days, of each from the others, and walk through all days."""
+    usual = usual_of_days(seen.network, seen.entered, range(settings.train))
     state = view(seen.known, usual)
     return Outlook(usual, state, live(state, usual))
 
@@ -51,18 +50,20 @@ def ahead(minutes: int) -> int:
     return int(minutes * 60 // BIN)
 
 
-def sample(seen: Observed, known: Outlook, settings: Forecast, horizon: int) -> Sample:
+def sample(seen: Observed, known: Outlook, settings: Forecast, horizon: int, seed: int) -> Sample:
     """Return training inputs and targets, the inputs of all later days and their history, at one horizon.
 
-    Targets are deviations from history, of passages that probe cars made on training days.
+    Targets are deviations from history, of passages that probe cars made on training days; all learners get the same
+    rows, at most ``settings.rows``.
     """
     step, bins = ahead(horizon), seen.known.shape[2]
     x = features(seen.network, known.state, known.usual, range(len(seen.known)), step)
     wanted = (seen.entered - known.usual)[: settings.train, :, FIRST + step : bins]
     there = ~np.isnan(wanted)
+    rows = learners.sampled(int(there.sum()), settings, seed, seen.replicate, horizon)
     return (
-        x[: settings.train][there],
-        wanted[there],
+        x[: settings.train][there][rows],
+        wanted[there][rows],
         x[settings.train :],
         known.usual[settings.train :, :, FIRST + step :],
     )
@@ -71,16 +72,20 @@ def sample(seen: Observed, known: Outlook, settings: Forecast, horizon: int) -> 
 def boosted_forecasts(seen: Observed, settings: Forecast, seed: int, share: str) -> Arrays:
     """Return boosted trees' speeds for all days after training, [day, link, origin, horizon], history and live picture.
 
-    Origins that have no target at a horizon take the nearest horizon that has one.
+    Origins whose target lies beyond the day take the forecast of the next nearer horizon, the day's last bins at the
+    first horizon the history of their own bin; so do those before the first forecast.
     """
     known = outlook(seen, settings)
     bins = seen.known.shape[2]
     found = np.repeat(known.usual[settings.train :, :, :, None], len(settings.horizons), axis=3)
     for place, horizon in enumerate(settings.horizons):
-        x, y, later, base = sample(seen, known, settings, horizon)
+        x, y, later, base = sample(seen, known, settings, horizon, seed)
         model = learners.boosted(x, y, settings, seed, seen.replicate, share, horizon)
         said = base + model.predict(later.reshape(-1, later.shape[-1])).reshape(base.shape)
-        found[:, :, FIRST : bins - ahead(horizon), place] = said
+        end = bins - ahead(horizon)
+        found[:, :, FIRST:end, place] = said
+        if place > 0:
+            found[:, :, end:, place] = found[:, :, end:, place - 1]
     free = KMH * seen.network.speeds[:, None]
     return {
         "forecast": np.clip(found, LEAST, free[..., None]).astype(np.float32),
@@ -97,7 +102,7 @@ def compared(seen: Observed, settings: Forecast, seed: int, boosted: Floats) -> 
     trials: list[Trial] = []
     for place, horizon in enumerate(settings.horizons):
         step = ahead(horizon)
-        x, y, later, base = sample(seen, known, settings, horizon)
+        x, y, later, base = sample(seen, known, settings, horizon, seed)
         test, base = later[settings.valid :].reshape(-1, later.shape[-1]), base[settings.valid :]
         names = (seed, seen.replicate, horizon)
         arms = {

@@ -1,6 +1,6 @@
 """Trees, bags of trees and boosted trees that forecast how far a speed will be from a baseline.
 
-They see the same rows and inputs and are judged by absolute error. Boosting minimises it; a single tree is grown by
+They get the same rows and inputs and are judged by absolute error. Boosting minimises it; a single tree is grown by
 squares, which is many times faster, and then says the median of each leaf.
 """
 
@@ -27,7 +27,7 @@ def boosted(x: Floats, y: Floats, settings: Forecast, seed: int, *names: Name) -
 
 
 def sampled(count: int, settings: Forecast, seed: int, *names: Name) -> Integers:
-    """Draw the rows of a tree without repeats, at most ``settings.rows``."""
+    """Draw the rows that all learners are given, without repeats, at most ``settings.rows``."""
     return np.sort(numpy_stream(seed, "rows", *names).permutation(count)[: settings.rows])
 
 
@@ -47,16 +47,14 @@ def tree(x: Floats, y: Floats, test: Floats, settings: Forecast, seed: int, *nam
 
 
 def single(x: Floats, y: Floats, test: Floats, settings: Forecast, seed: int, *names: Name) -> Floats:
-    """Return the forecast of one tree on rows drawn without repeats."""
-    rows = sampled(len(y), settings, seed, *names)
-    return tree(x[rows], y[rows], test, settings, seed, *names)
+    """Return the forecast of one tree."""
+    return tree(x, y, test, settings, seed, *names)
 
 
 def bagged(x: Floats, y: Floats, test: Floats, settings: Forecast, seed: int, *names: Name) -> Floats:
     """Return the mean forecast of trees, each grown on a bootstrap sample of the same rows."""
-    pool = sampled(len(y), settings, seed, *names)
     total = np.zeros(len(test))
     for member in range(settings.trees):
-        rows = pool[numpy_stream(seed, "bag", *names, member).integers(0, len(pool), len(pool))]
+        rows = numpy_stream(seed, "bag", *names, member).integers(0, len(y), len(y))
         total += tree(x[rows], y[rows], test, settings, seed, *names, member)
     return total / settings.trees

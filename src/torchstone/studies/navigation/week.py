@@ -7,6 +7,7 @@ from the last one. The history of a training day is taken from the other days of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,14 +94,13 @@ def learned(
 ) -> dict[str, Floats]:
     """Return the forecasts of all arms but the networks at the test moments, [detector, moment].
 
-    Boosting takes ``most`` rows, single trees and their bags as many as in the simulated cities.
+    All learners are given the same rows, at most ``most``.
     """
     moments = week.moments(max(BACK), week.end, ahead)
     x = inputs(week, usual, moments, ahead)
     now = week.speeds[:, moments]
     x, y = x.reshape(-1, x.shape[-1]), (week.speeds[:, moments + ahead] - now).ravel()
-    boosting = settings.model_copy(update={"rows": most})
-    rows = learners.sampled(len(y), boosting, seed, "week", ahead)
+    rows = learners.sampled(len(y), settings.model_copy(update={"rows": most}), seed, "week", ahead)
     x, y = x[rows], y[rows]
     last = week.speeds[:, test]
     later = inputs(week, usual, test, ahead)
@@ -156,6 +156,16 @@ def network_forecasts(
     found = forecast(model, series, *when(test)).cpu().numpy().astype(np.float64)
     then = np.stack([usual[:, test + step] for step in steps], axis=-1)
     return np.asarray(found.transpose(0, 2, 1, 3) + then)
+
+
+def measured_with(settings: Forecast, row: RealWeek, seed: int) -> dict[str, Any]:
+    """Return all that the trials of a week depend on beside code and file, as a record keeps it."""
+    unused = {"train", "valid", "rows", "rounds", "steps"}
+    return {
+        "shared.seed": seed,
+        **{f"forecast.{name}": value for name, value in settings.model_dump(exclude=unused).items()},
+        **{f"week.{name}": value for name, value in row.model_dump(exclude={"source"}).items()},
+    }
 
 
 def week_trials(
