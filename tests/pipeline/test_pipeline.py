@@ -104,7 +104,10 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         [("params.yaml", "  main: 0.2 ", "  main: 0.05 ")],
         {"probes@city", "match@city", *GUIDED, *VERDICTS},
     ),
-    "the landmarks of the search": ([("params.yaml", "  landmarks: 2", "  landmarks: 3")], {"route@city", "feedback@city", *VERDICTS}),
+    "the landmarks of the search": (
+        [("params.yaml", "  landmarks: 2", "  landmarks: 3")],
+        {"route@city", "feedback@city", *VERDICTS},
+    ),
     "when an arrival is bad": (
         [
             (
