@@ -43,7 +43,8 @@ def _trials(folder: Path) -> Trials:
     only = PARAMS.ensemble.model_copy(update={"cells": {"digits": PARAMS.ensemble.cells["digits"]}})
     none = PARAMS.sweep.model_copy(update={"tasks": {}, "cells": {}})
     prune, control = PARAMS.prune.model_copy(update={"rounds": {}}), PARAMS.control.model_copy(update={"rounds": []})
-    changes = {"ensemble": only, "sweep": none, "prune": prune, "control": control}
+    gan, network = PARAMS.gan.model_copy(update={"games": {}}), PARAMS.network.model_copy(update={"cities": {}})
+    changes = {"ensemble": only, "sweep": none, "prune": prune, "control": control, "gan": gan, "network": network}
     return Trials(folder, PARAMS.model_copy(update=changes))
 
 
