@@ -181,7 +181,14 @@ def test_a_second_run_does_nothing(project: Project) -> None:
     assert project.reproduce() == set()
 
 
-@pytest.mark.parametrize("edit", RERUNS)
+# Most edits go to a worker of their own, with a project of its own, so that two cores share the work.
+EDITS = [
+    pytest.param(edit, marks=pytest.mark.xdist_group("edits" if place % 4 else "pipeline"))
+    for place, edit in enumerate(RERUNS)
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_reruns_exactly_what_depends_on_it(project: Project, edit: str) -> None:
     changes, expected = RERUNS[edit]
     try:
