@@ -15,11 +15,11 @@ from torchstone.studies.navigation.week import Recorded, measured_with, week_tri
 REMEDY = "set week.sets to source: measured, run this stage and copy its trials.csv and record.json to records/"
 
 
-def check(record: Path, wanted: dict[str, Any]) -> None:
-    """Refuse a record that was measured with other params."""
+def check(record: Path, wanted: dict[str, Any], *, strict: bool) -> None:
+    """Refuse a record that was measured with other params, unless it may stand in for them."""
     kept = read_json(record)
     wrong = [name for name in sorted({*kept, *wanted}) if kept.get(name) != wanted.get(name)]
-    if wrong:
+    if wrong and strict:
         name = wrong[0]
         raise InputError(
             f"{record}: measured with {name} = {kept.get(name)}, but it is {wanted.get(name)} now; {REMEDY}, or set it "
@@ -32,8 +32,7 @@ def main(stage: Stage) -> None:
     record = Path("records", f"{stage.name}-{stage.key}.csv")
     params = measured_with(stage.params.forecast, row, shared.seed)
     if row.source != "measured":
-        if row.source == "recorded":
-            check(record.with_suffix(".json"), params)
+        check(record.with_suffix(".json"), params, strict=row.source == "recorded")
         read_trials(record)  # says what is wrong, if it is no trials table
         write_bytes(stage.output("trials.csv"), read_bytes(record, remedy=REMEDY))
         return
