@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,6 +55,13 @@ class Project:
         self.call("git", "checkout", "--quiet", "start", "--", ".")
 
 
+def _stages(figures: list[dict[str, Any]]) -> set[str]:
+    """Return the stages whose trials or pictures these figures read."""
+    panels = [panel for figure in figures for panel in figure["panels"]]
+    named = [panel["trials"] for panel in panels] + [panel.get("right", {}).get("trials") or "" for panel in panels]
+    return {part.split("/")[0] for trials in named for part in trials.split(" + ") if part}
+
+
 def _thin_out(root: Path) -> None:
     """Leave the first figures of each study: drawing all of them anew is most of what an edit costs here.
 
@@ -61,9 +69,11 @@ def _thin_out(root: Path) -> None:
     """
     plan, pipeline = (yaml.safe_load((root / name).read_text()) for name in ("studies.yaml", "dvc.yaml"))
     for study in plan["studies"].values():
-        kept = study["figures"][:FIGURES]
-        pictures = [figure for figure in study["figures"] if figure["kind"] == "images" and figure not in kept]
-        study["figures"] = kept + pictures[:1]
+        kept: list[dict[str, Any]] = []
+        for figure in study["figures"]:  # and whatever alone reads a stage, which report would else declare in vain
+            if len(kept) < FIGURES or _stages([figure]) - _stages(kept):
+                kept.append(figure)
+        study["figures"] = kept
         study.pop("colours", None)  # some belong to figures that are gone
     left = {figure["name"] for study in plan["studies"].values() for figure in study["figures"]}
     pipeline["plots"] = [plot for plot in pipeline["plots"] if set(plot) <= left]
