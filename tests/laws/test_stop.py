@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from stages import ensemble, prepare, resample
+from tests.unit.params_text import NAVIGATION
 from torchstone.core.errors import InputError
 from torchstone.core.stage import Stage, _work
 
 ROOT = Path(__file__).parents[2]
 KEY = "waveform"
-PARAMS = """\
+PARAMS = (
+    """\
 shared: {seed: 1, device: cpu}
 prepare:
   waveform: {replicates: 6, train: 60, valid: 10, test: 100}
@@ -61,17 +63,13 @@ gan:
 exact: {updates: 2, orbit: 5, step: 0.1, gamma: 1.0}
 forge: {}
 network: {cities: {}}
-traffic: {days: 9, minutes: 120, cars: 500, platoon: 7, weekend: 0.6, spread: 0.1, incidents: 2.0, habit: 12.0}
-probes: {shares: [0.05, 0.2], main: 0.2, interval: 30.0, sigma: 11.0, memory: 60.0, window: 20, tastes: 2, whim: 0.3}
-match: {block: 100.0, size: 5, journeys: 4, radii: [10.0, 100.0], intervals: [15.0]}
-forecast: {horizons: [5, 15, 30], train: 5, valid: 2, congested: 0.667, rows: 100, leaf: 5, trees: 2, rounds: 3,
-           rate: 0.15, hidden: 8, embedding: 4, steps: 2, batch: 50, learning_rate: 0.015}
-eta: {trips: 10, levels: [0.1, 0.5, 0.9], rounds: 6, rate: 0.35, calibrate: 1}
-route: {queries: 3, blocks: 2.5, checked: 1, large: 5, landmarks: 2}
-feedback: {followers: [0.1, 1.0], days: 1}
+"""
+    + NAVIGATION
+    + """\
 week: {sets: {}}
 judge: {alpha: 0.05, power: 0.8, draws: 999}
 """
+)
 JOBS = 3 * 6  # tree bagging, deep and bootstrapped-deep networks of each replicate
 ENVIRONMENT = {**os.environ, "TORCHSTONE_WORKERS": "2", "PYTHONPATH": str(ROOT / "src")}
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and needs a parent's death signal")

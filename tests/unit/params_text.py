@@ -11,7 +11,18 @@ from torchstone.core.errors import InputError
 from torchstone.core.params import load_params
 
 ROOT = Path(__file__).parents[2]
-TEXT = """\
+NAVIGATION = """\
+traffic: {days: 9, minutes: 120, cars: 500, platoon: 7, weekend: 0.6, spread: 0.1, incidents: 2.0, habit: 12.0}
+probes: {shares: [0.05, 0.2], main: 0.2, interval: 30.0, sigma: 11.0, memory: 60.0, window: 20, tastes: 2, whim: 0.3}
+match: {block: 100.0, size: 5, journeys: 4, radii: [10.0, 100.0], intervals: [15.0]}
+forecast: {horizons: [5, 15, 30], train: 5, valid: 2, congested: 0.667, rows: 100, leaf: 5, trees: 2, rounds: 3,
+           rate: 0.15, hidden: 8, embedding: 4, steps: 2, batch: 50, learning_rate: 0.015}
+eta: {trips: 10, levels: [0.1, 0.5, 0.9], rounds: 6, rate: 0.35, calibrate: 1}
+route: {queries: 3, blocks: 2.5, checked: 1, large: 5, landmarks: 2}
+feedback: {followers: [0.1, 1.0], days: 1}
+"""  # what a test of other sections need not look at
+TEXT = (
+    """\
 # a comment at the top
 shared:
   seed: 1                   # root of every stream
@@ -76,19 +87,15 @@ network:
   cities:
     town: {rows: 4, columns: 4, replicates: 3, spacing: 500.0, bridges: 1, street_speed: 14.0, ring_speed: 22.0,
            street_capacity: 300.0, ring_capacity: 600.0}
-traffic: {days: 9, minutes: 120, cars: 500, platoon: 7, weekend: 0.6, spread: 0.1, incidents: 2.0, habit: 12.0}
-probes: {shares: [0.05, 0.2], main: 0.2, interval: 30.0, sigma: 11.0, memory: 60.0, window: 20, tastes: 2, whim: 0.3}
-match: {block: 100.0, size: 5, journeys: 4, radii: [10.0, 100.0], intervals: [15.0]}
-forecast: {horizons: [5, 15, 30], train: 5, valid: 2, congested: 0.667, rows: 100, leaf: 5, trees: 2, rounds: 3,
-           rate: 0.15, hidden: 8, embedding: 4, steps: 2, batch: 50, learning_rate: 0.015}
-eta: {trips: 10, levels: [0.1, 0.5, 0.9], rounds: 6, rate: 0.35, calibrate: 1}
-route: {queries: 3, blocks: 2.5, checked: 1, large: 5, landmarks: 2}
-feedback: {followers: [0.1, 1.0], days: 1}
+"""
+    + NAVIGATION
+    + """\
 week:
   sets:
     metr-la: {source: recorded, replicates: 3, blocks: 4, steps: 3, rounds: 7, rows: 200}
 judge: {alpha: 0.05, power: 0.8, draws: 999}
 """
+)
 # whose keys must all be there: the file, its sections but the rows of prepare, and one row of each kind
 HOLDERS = [
     "", "shared", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control", "depth",
