@@ -8,12 +8,16 @@ from typing import Any
 
 from torchstone.core.files import rounded
 from torchstone.core.schema import Judge
-from torchstone.stats.ledger import Claim
+from torchstone.stats.ledger import Claim, Reading
 from torchstone.stats.verdict import Finding
 
 COPIED = (
     "id", "study", "sentence", "source", "grade", "kind", "published", "margin", "unit", "family", "estimator",
     "design", "trials", "corrects", "control", "figure", "remark",
+)  # fmt: skip
+
+MEASURED = (
+    "estimate", "low", "high", "n", "lost", "p", "p_adjusted", "p_contrary", "p_contrary_adjusted", "mde", "gate",
 )  # fmt: skip
 
 
@@ -80,6 +84,36 @@ def gate_of(finding: Finding) -> str:
     )
 
 
+def formula_of(claim: Claim) -> str:
+    """Say what the effect is, in the metrics and arms of the trials table."""
+    if claim.course is not None:
+        sign = "" if claim.course.goes == "up" else "minus the "
+        return f"{sign}least-squares slope of {_plain(claim.course.metric)} of {claim.course.arm} per doubling of x"
+    if claim.value is not None:
+        return _column(claim.value)
+    assert claim.more is not None
+    assert claim.less is not None
+    more, less = _column(claim.more), _column(claim.less)
+    if claim.estimator == "ratio of means":
+        return f"1 - (mean of {less}) / (mean of {more})"
+    return f"{more}, minus {less}"
+
+
+def _plain(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _column(reading: Reading) -> str:
+    """Say which column of the trials table a reading is."""
+    if isinstance(reading.x, list):
+        place = f", mean over x = {', '.join(f'{x:g}' for x in reading.x)}"
+    elif isinstance(reading.x, str):
+        place = f" at the {reading.x} x"
+    else:
+        place = "" if reading.x is None else f" at x = {reading.x:g}"
+    return f"{_plain(reading.metric)} of {reading.arm}{place}"
+
+
 def as_records(
     claims: Sequence[Claim], findings: Sequence[Finding], waiting: Mapping[str, str], settings: Judge
 ) -> list[dict[str, Any]]:
@@ -92,15 +126,20 @@ def as_records(
 def _record(claim: Claim, finding: Finding | None, waits: str, settings: Judge) -> dict[str, Any]:
     record: dict[str, Any] = {name: getattr(claim, name) for name in COPIED}
     record["region"] = [_number(bound) for bound in claim.region]
+    record["formula"] = formula_of(claim)
     if finding is None:
-        empty = dict.fromkeys(("estimate", "low", "high", "n", "p_adjusted", "mde", "gate"))
+        empty = dict.fromkeys(MEASURED)
         return record | empty | {"verdict": "not run", "note": waits}
     return record | {
         "estimate": _number(finding.estimate),
         "low": _number(finding.low),
         "high": _number(finding.high),
         "n": finding.n,
+        "lost": finding.lost,
+        "p": _number(finding.raw_for),
         "p_adjusted": _number(finding.p_for),
+        "p_contrary": _number(finding.raw_against),
+        "p_contrary_adjusted": _number(finding.p_against),
         "mde": _number(finding.mde),
         "gate": gate_of(finding) or None,
         "verdict": finding.verdict,

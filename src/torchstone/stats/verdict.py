@@ -41,6 +41,8 @@ class Finding:
     p_direction: float | None  # magnitudes: of "the effect is not above the margin"
     passage: Passage | None = None
     verdict: Verdict = "inconclusive"
+    raw_for: float | None = None  # p_for and p_against before Holm
+    raw_against: float | None = None
 
 
 def measure(claim: Claim, trials: pd.DataFrame, overlap: float, settings: Judge, seed: int) -> Finding:
@@ -105,7 +107,7 @@ def adjusted(findings: Sequence[Finding]) -> list[Finding]:
     for place, finding in enumerate(findings):
         if finding.p_for is not None:
             families[finding.claim.family].append(place)
-    result = list(findings)
+    result = [replace(finding, raw_for=finding.p_for, raw_against=finding.p_against) for finding in findings]
     for places in families.values():
         for name in ("p_for", "p_against", "p_direction"):
             with_it = [place for place in places if getattr(findings[place], name) is not None]
