@@ -7,9 +7,11 @@ from torchstone.core.stage import Stage, run
 from torchstone.report.advice import load_advice
 from torchstone.report.figures import styles
 from torchstone.report.kinds import drawing
-from torchstone.report.page import page
+from torchstone.report.page import Content, page
+from torchstone.report.pipeline import load_pipeline
 from torchstone.report.plan import load_plan
 from torchstone.report.readme import verdict_table
+from torchstone.report.sources import load_sources
 from torchstone.report.summary import summary
 from torchstone.report.tables import Trials
 
@@ -21,6 +23,8 @@ def main(stage: Stage) -> None:
     records = read_json(REPORTS / "claims.json")["claims"]
     advice = load_advice(REPORTS / "advice", plan)
     trials = Trials(Path("data"), stage.params)
+    pipeline = load_pipeline(Path("dvc.yaml"), Path("params.yaml"))
+    sources = load_sources(Path("sources.yaml"))
     drawn, pictures = {}, {}
     for study in plan.studies.values():
         style = styles(study.figures, study.colours)
@@ -36,7 +40,8 @@ def main(stage: Stage) -> None:
                 write_svg(path, canvas)
                 drawn[figure.name] = path.read_text(encoding="utf-8")
     write_text(REPORTS / "verdicts.md", verdict_table(records))
-    write_text(REPORTS / "index.html", page(plan, records, drawn, advice, pictures))
+    content = Content(plan, records, drawn, advice, pictures, pipeline, sources)
+    write_text(REPORTS / "index.html", page(content))
     write_json(Path("metrics/summary.json"), summary(records, plan, trials))
 
 

@@ -28,6 +28,7 @@ MOST = {1: 8, 2: 8, 3: 4}  # such ticks at most, by how many panels stand abreas
 SPARE = 3  # more of such ticks may stand on an axis whose ticks are round numbers, which are short
 NAMED = {1: 12, 2: 10, 3: 7}  # ticks with names at most, by how many panels stand abreast
 WIDE = 3.0  # decades; a log axis that spans fewer has ticks at 2 and 5 too
+LEVEL = 1e-9  # shares that differ by less do not differ
 Styles = Mapping[str, tuple[str, str]]
 
 
@@ -184,6 +185,8 @@ def _keep_to_shares(axes: Axes, part: pd.DataFrame) -> None:
     """Keep the axis of shares near 0 and 1, beyond which an interval may reach but no share."""
     if part["y"].between(0, 1).all():
         low, high = axes.get_ylim()
+        if high - low < LEVEL:  # all at one height: an axis of rounding errors would have the same tick all along
+            low, high = low - 0.05, high + 0.05
         axes.set_ylim(max(low, -0.05), min(high, 1.05))
 
 
