@@ -28,7 +28,8 @@ CONTRAST = """() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode, element = node.parentElement;
-    if (!node.data.trim() || element.closest("script, style, noscript, option, title, defs") || seen.has(element)) continue;
+    const is_unseen = element.closest("script, style, noscript, option, title, defs");
+    if (!node.data.trim() || is_unseen || seen.has(element)) continue;
     const style = getComputedStyle(element);
     const colour = channels(element.closest("svg") ? style.fill : style.color);
     const under = background(element);
@@ -62,7 +63,8 @@ REACHED = """() => window.wanted.filter((one) => !window.reached.get(one))
   .map((one) => `${window.reached.has(one) ? "focus unseen" : "not reached"}: ${one.outerHTML.slice(0, 90)}`)"""
 
 UNNAMED = """() => [...document.querySelectorAll("figure svg, svg.strip, a, button, select, input, [role='region']")]
-  .filter((one) => !(one.getAttribute("aria-label") || one.textContent.trim() || one.closest("label")?.textContent.trim()))
+  .filter((one) => ![one.getAttribute("aria-label"), one.textContent, one.closest("label")?.textContent]
+    .some((name) => name?.trim()))
   .map((one) => one.outerHTML.slice(0, 90))"""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_screen_reader_finds_headings_landmarks_and_names(visit: Visits) -> No
     page = visit().page
     levels = page.eval_on_selector_all("h1, h2, h3, h4", "all => all.map((one) => Number(one.tagName[1]))")
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     page.evaluate(
         "document.querySelectorAll('figure .card > svg, .claim ~ .claim ~ .claim').forEach((one) => one.remove())"
     )

@@ -10,27 +10,18 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure as Canvas
 
+from tests.unit.pages import SOURCES, page
 from torchstone.core.errors import InputError
 from torchstone.core.files import write_svg
 from torchstone.report import readme
 from torchstone.report.advice import Advice, load_advice
-from torchstone.report.page import Content
-from torchstone.report.page import page as whole
-from torchstone.report.pipeline import load_pipeline
 from torchstone.report.plan import Plan, load_plan
 from torchstone.report.readme import BEGIN, END, effect, verdict_table
-from torchstone.report.sources import load_sources
 from torchstone.report.strips import strip
 from torchstone.report.wording import extent, factor, factors
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = load_plan(ROOT / "studies.yaml")
-PIPELINE = load_pipeline(ROOT / "dvc.yaml", ROOT / "params.yaml")
-SOURCES = load_sources(ROOT / "sources.yaml")
-
-
-def page(plan: Plan, records: list[dict[str, Any]], figures: dict[str, str], advice: dict[str, list[Advice]]) -> str:
-    return whole(Content(plan, records, figures, advice, {}, PIPELINE, SOURCES))
 
 
 def record(identity: str, **changed: Any) -> dict[str, Any]:

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tests.unit.pages import leads_out, page
 from torchstone.core.errors import InputError
 from torchstone.core.files import write_arrays, write_svg
 from torchstone.core.params import load_params
 from torchstone.report.figures import styles
 from torchstone.report.kinds import KINDS, drawing
-from torchstone.report.page import page
 from torchstone.report.pictures import BETWEEN, sheet
 from torchstone.report.plan import Figure, Plan, load_plan
 from torchstone.report.tables import Trials
@@ -258,10 +258,10 @@ def test_the_page_names_the_files_of_pictures_and_the_tables_of_other_figures(tr
     write_svg(tmp_path / "f.svg", canvas)
     svg = (tmp_path / "f.svg").read_text()
     html = page(plan, [], {"f": svg, "g": "<svg></svg>"}, {}, {"f": files})
-    assert "Pictures: data/minima/mnist1d/pictures.npz</span>" in html
-    assert "Numbers: reports/plots/g.csv" in html
+    assert "Where it comes from: data/minima/mnist1d/pictures.npz, drawn as" in html
+    assert ">reports/plots/g.csv</a>" in html
     assert "reports/plots/f.csv" not in html
-    assert not re.search(r'(src|href)="(?!#|data:image/png;base64,)', html)
+    assert {link.removesuffix(".svg") for link in leads_out(html)} == {"figures/f", "figures/g", "plots/g.csv"}
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(set(ids)) == len(ids)
 

@@ -58,11 +58,9 @@ def inlined(svg: str, name: str, title: str) -> Markup:
 def _spell(root: Tree.Element) -> None:
     """Put text in the place of outlines: matplotlib names each line of letters in a comment before them."""
     for parent in list(root.iter()):
-        if not isinstance(parent.tag, str):
-            continue
         comment = None
         for child in list(parent):
-            if child.tag is Tree.Comment:
+            if not isinstance(child.tag, str):  # only a comment has another kind of tag
                 comment = child
             elif comment is not None and child.tag == f"{SVG}g":
                 letters = _text(child, str(comment.text or "").strip())

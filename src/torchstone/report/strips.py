@@ -42,7 +42,8 @@ def strip(record: dict[str, Any]) -> Markup:
     return Markup(
         f'<svg class="strip" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f'<rect class="region" x="{left:g}" y="2" width="{max(right - left, 0.0):g}" height="{HEIGHT - 4}"/>{bounds}'
-        f'<path class="whisker" d="M{ends[0]:g} 13H{ends[1]:g}"/><circle class="dot" cx="{middle:g}" cy="13" r="4"/></svg>'
+        f'<path class="whisker" d="M{ends[0]:g} 13H{ends[1]:g}"/>'
+        f'<circle class="dot" cx="{middle:g}" cy="13" r="4"/></svg>'
     )
 
 
