@@ -78,6 +78,7 @@ def page(content: Content) -> str:
         picture=diagram(content.pipeline, origins.homes, titles),
         sources=citing(content.sources, content.records),
         judge=VERDICT,
+        power=content.pipeline.value("judge.power"),
         examples=EXAMPLES,
         wording=wording,
     )  # fmt: skip

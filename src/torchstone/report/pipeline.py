@@ -53,7 +53,7 @@ class Pipeline:
         }
 
     def _step(self, name: str, stage: Mapping[str, Content]) -> Step:
-        each = self._at(stage["foreach"][2:-1]) if "foreach" in stage else None
+        each = self.value(stage["foreach"][2:-1]) if "foreach" in stage else None
         rows = {str(row): row for row in each} if isinstance(each, list) else each
         body = stage.get("do", stage)
         runs = []
@@ -67,7 +67,7 @@ class Pipeline:
             tuple(_paths(body.get("outs", []))), tuple(runs),
         )  # fmt: skip
 
-    def _at(self, path: str) -> Content:
+    def value(self, path: str) -> Content:
         """Return the subtree of the params at a dotted path."""
         found: Content = self._params
         for part in path.split("."):
@@ -81,7 +81,7 @@ class Pipeline:
             first, *rest = blank[1].split(".")
             if first == "key":
                 return key
-            return str(self._at(blank[1]) if first != "item" else item[rest[0]] if rest else item)
+            return str(self.value(blank[1]) if first != "item" else item[rest[0]] if rest else item)
 
         return BLANK.sub(value, text)
 
@@ -123,7 +123,7 @@ class Pipeline:
                 runs = step.rows or {WHOLE: None}
                 keys = [key for key in runs if step.rows is None or fnmatchcase(key, pattern)]
                 lines += [
-                    f"{name} = {_flow(self._at(name))}"
+                    f"{name} = {_flow(self.value(name))}"
                     for template in step.params
                     for name in dict.fromkeys(self._filled(template, key, runs[key]) for key in keys)
                 ]
