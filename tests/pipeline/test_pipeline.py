@@ -38,8 +38,9 @@ def test_every_stage_declares_the_files_it_uses(project: Project) -> None:
             assert inside, f"{name} reads {path}, which dvc.yaml does not declare"
         for path in declared:
             used = any(read == path or read.startswith(f"{path}/") for read in first[name]["reads"])
-            # code is read as code, and params before the watch begins
-            code = path.startswith(("metrics/fingerprint/", "src/", "stages", "params.yaml"))
+            # code is read as code, params before the watch begins, and the watch does not know sources.yaml: to teach
+            # it (core/stage.py) would change the code of every stage
+            code = path.startswith(("metrics/fingerprint/", "src/", "stages", "params.yaml", "sources.yaml"))
             assert used or code, f"{name} declares {path} and never reads it"
 
 
