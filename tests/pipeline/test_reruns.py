@@ -97,7 +97,7 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     ),
     "the landmarks of the search": (
         [("params.yaml", "  landmarks: 2", "  landmarks: 3")],
-        {"route@city", "feedback@city", *VERDICTS},
+        {"route@city", *VERDICTS},
     ),
     "when an arrival is bad": (
         [
