@@ -13,7 +13,7 @@ from torchstone.studies.navigation import learners
 from torchstone.studies.navigation.city import Floats, Network
 from torchstone.studies.navigation.features import FIRST, View, features, live, usual_of_days, view
 from torchstone.studies.navigation.observing import BIN, KMH
-from torchstone.studies.navigation.scores import LEAST, advantages, scores
+from torchstone.studies.navigation.scores import LEAST, advantages, persistence, scores
 
 Sample = tuple[Floats, Floats, Floats, Floats]
 
@@ -120,6 +120,8 @@ def compared(seen: Observed, settings: Forecast, seed: int, boosted: Floats) -> 
             again = learners.bagged(x, y, test, settings, *names, "control")
             arms["bagged trees control"] = base + again.reshape(base.shape)
         true = seen.truth[first:, :, FIRST + step :]
+        off = (seen.truth - known.usual)[first:]
+        trials.append(persistence(horizon, seen.replicate, off[:, :, FIRST : bins - step], off[:, :, FIRST + step :]))
         wide = np.broadcast_to(free, base.shape)
         for arm, found in arms.items():
             trials += scores(arm, horizon, seen.replicate, found, true, wide, settings.congested)
