@@ -24,7 +24,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 repro: install .dvc/plots/offline.html ## run what changed, then show the verdicts; PRESET=smoke or paper changes params.yaml
 	@python -m torchstone.core.params check
 	@if [ -n "$(PRESET)" ]; then python -m torchstone.core.params preset presets/$(PRESET).yaml; fi
-	dvc repro
+	@python -m torchstone.core.progress
 	@python -m torchstone.report.terminal
 
 test: install ## all tests

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
-from torchstone.core.progress import TRUST, Forecast, may_run, spoken, told
+from torchstone.core.progress import TRUST, Forecast, may_run, spoken, told, wanted
 
 SECONDS = {"prepare": 10.0, "sweep@a": 100.0, "sweep@b": 100.0, "judge": 10.0}
 
@@ -26,6 +26,13 @@ def test_what_may_run_are_changed_stages_and_all_that_depend_on_them() -> None:
     assert may_run(graph, ["prepare"]) == set(graph)
     assert may_run(graph, []) == set()
     assert may_run(graph, ["alone"]) == {"alone"}
+
+
+def test_of_targets_only_they_and_what_they_need_count() -> None:
+    graph = nx.DiGraph([("judge", "sweep@a"), ("judge", "sweep@b"), ("sweep@a", "prepare"), ("sweep@b", "prepare")])
+    assert wanted(graph, ["sweep@b"]) == {"sweep@b", "prepare"}
+    assert wanted(graph, ["sweep"]) == {"sweep@a", "sweep@b", "prepare"}
+    assert wanted(graph, []) == set(graph)
 
 
 def test_each_stage_that_runs_has_a_line_and_a_skipped_one_none() -> None:

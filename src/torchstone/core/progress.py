@@ -77,14 +77,22 @@ def may_run(graph: nx.DiGraph, changed: Iterable[str]) -> set[str]:
     return found.union(*(nx.ancestors(graph, stage) for stage in found if stage in graph))
 
 
-def expected(repo: Repo) -> dict[str, float]:
+def wanted(graph: nx.DiGraph, targets: Iterable[str]) -> set[str]:
+    """Return targets, stages or the rows of one, and all that they need; everything if there are none."""
+    found = {stage for stage in graph if {stage, stage.split("@")[0]} & set(targets)}
+    return found.union(*(nx.descendants(graph, stage) for stage in found)) if targets else set(graph)
+
+
+def expected(repo: Repo, targets: list[str]) -> dict[str, float]:
     """Return the stages that may run with the seconds they are known to take."""
     stages = {stage.addressing: stage for stage in repo.index.stages}
     graph = nx.DiGraph((one.addressing, other.addressing) for one, other in repo.index.graph.edges)
+    graph.add_nodes_from(stages)
     seconds: Mapping[str, float] = {
         name: float((stage.meta or {}).get("seconds", UNKNOWN)) for name, stage in stages.items()
     }
-    return {name: seconds[name] for name in may_run(graph, repo.status()) if name in stages}
+    found = may_run(graph, repo.status(targets or None)) & wanted(graph, targets)
+    return {name: seconds[name] for name in found if name in stages}
 
 
 def told(lines: Iterable[str], forecast: Forecast) -> Iterator[str]:
@@ -100,7 +108,7 @@ def told(lines: Iterable[str], forecast: Forecast) -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     """Run ``dvc repro``; return its exit code."""
     with Repo() as repo:
-        forecast = Forecast(expected(repo))
+        forecast = Forecast(expected(repo, [argument for argument in arguments if not argument.startswith("-")]))
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as run:
         try:
