@@ -49,7 +49,7 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     ),
     "a score of the ensemble study": (
         [("src/torchstone/studies/ensembles/scores.py", "\nBINS = 15", "\nBINS = 10")],
-        {"fingerprint", *ENSEMBLE, *VERDICTS},
+        {"fingerprint", *ENSEMBLE, "judge", "report"},  # calibration, which no claim and no figure here shows
     ),
     "one data set's epochs": (
         [("params.yaml", "      epochs: 2\n", "      epochs: 3\n")],
