@@ -37,8 +37,8 @@ check: install ## formatting, lint, types, params, README in step with the verdi
 	python -m torchstone.core.params check
 	python -m torchstone.report.readme --check
 
-report: install ## redo figures and page from the trials, and the README's table
-	dvc repro report
+report: install ## redo figures, page and paper from the trials, and the README's table
+	dvc repro paper
 	python -m torchstone.report.readme
 
 why: install ## what changed since the last run of a stage: make why STAGE=ensemble@digits
