@@ -25,6 +25,7 @@ def test_rows_are_the_keys_of_the_file_in_its_order(path: Path) -> None:
     assert params.rows("prune") == ["r00", "r01", "r02"]
     assert params.rows("control") == ["r00", "r02"]
     assert params.rows("start") == params.rows("depth") == params.rows("exact") == ["all"]
+    assert params.rows("primer") == params.rows("speed") == ["all"]
     assert params.rows("judge") == []
 
 
