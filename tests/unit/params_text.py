@@ -100,8 +100,8 @@ judge: {alpha: 0.05, power: 0.8, draws: 999}
 )
 # whose keys must all be there: the file, its sections but the rows of prepare, and one row of each kind
 HOLDERS = [
-    "", "shared", "primer", "speed", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control", "depth",
-    "judge", "prepare.waveform", "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform",
+    "", "shared", "primer", "speed", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control",
+    "depth", "judge", "prepare.waveform", "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform",
     "sweep.cells.waveform-b0006", "prune.tasks.waveform", "prune.rounds.r01", "gan", "gan.plane", "gan.games.plain",
     "exact", "forge.digits",
     "network", "traffic",

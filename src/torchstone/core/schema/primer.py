@@ -24,7 +24,9 @@ class Speed(Section):
     """What is timed, by numpy, by torch and on an accelerator."""
 
     sides: list[Count] = Field(min_length=2, description="of the square matrices that are multiplied")
-    lengths: list[Count] = Field(min_length=2, description="of the vectors that are multiplied entry by entry, or summed")
+    lengths: list[Count] = Field(
+        min_length=2, description="of the vectors that are multiplied entry by entry, or summed"
+    )
     repeats: int = Field(ge=2, description="processes that time everything once")
     seconds: float = Field(gt=0.0, description="a measurement lasts at least so long")
 

@@ -1,9 +1,9 @@
 """Does torch take arrays as numpy gives them: memory, shapes and dtypes?
 
-``torch.from_numpy`` is documented to share an array's memory, ``torch.tensor`` to copy it. Shapes broadcast if, from the
-last axis backwards, two sizes are equal or one of them is 1. Dtypes are where the libraries part: numpy 2 (NEP 50)
-takes the smallest dtype that holds both; torch sorts dtypes into kinds (booleans, integers, floats, complex numbers) and
-lets the higher kind decide, so that an integer's width never widens a float (torch.promote_types), and neither a
+``torch.from_numpy`` is documented to share an array's memory, ``torch.tensor`` to copy it. Shapes broadcast if, from
+the last axis backwards, two sizes are equal or one of them is 1. Dtypes are where the libraries part: numpy 2 (NEP 50)
+takes the smallest dtype that holds both; torch sorts dtypes into kinds (booleans, integers, floats, complex numbers)
+and lets the higher kind decide, so that an integer's width never widens a float (torch.promote_types), and neither a
 Python number nor an array of zero dimensions changes a dtype of its own kind or a higher one (torch.result_type).
 
 Everything is a share of random draws, one number a replicate.

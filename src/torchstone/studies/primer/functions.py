@@ -113,7 +113,7 @@ def convolution(generator: Generator) -> Case:
 
 
 def network(generator: Generator) -> Case:
-    """Return the cross-entropy of a net with one hidden layer of tanh, as a function of the hidden weights [in, unit]."""
+    """Return the cross-entropy of a net with one hidden layer of tanh, a function of its hidden weights [in, unit]."""
     rows, inputs, units, classes = (_size(generator) for _ in range(4))
     x, out = _normal(generator, rows, inputs), _normal(generator, units, classes)
     labels = torch.randint(classes, (rows,), generator=generator)

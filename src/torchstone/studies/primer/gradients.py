@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from torchstone.core.streams import stream
 from torchstone.studies.primer.functions import FUNCTIONS, Case, standardise
@@ -57,7 +57,7 @@ def compared(case: Case, width: float) -> dict[str, float]:
 
 def gradients(seed: int, replicate: int, width: float) -> dict[str, dict[str, float]]:
     """Return what one replicate finds: a distance for each function, the largest, and that of the planted error."""
-    cases = {**FUNCTIONS, FORGETFUL: partial(standardise, forgets=True)}
+    cases: dict[str, Callable[[Generator], Case]] = {**FUNCTIONS, FORGETFUL: partial(standardise, forgets=True)}
     found = {
         name: compared(draw(stream(seed, "primer", "function", name, replicate)), width) for name, draw in cases.items()
     }

@@ -15,7 +15,7 @@ from torch.autograd.graph import Node
 from torchstone.core.files import Arrays
 
 PLACE = {"x1": 2.0, "x2": 5.0}
-SIGNS = {"Log": "log", "Mul": "times", "Add": "plus", "Sub": "minus", "Sin": "sine"}
+SIGNS = {"Log": "log", "Mul": "\N{MULTIPLICATION SIGN}", "Add": "+", "Sub": "\N{MINUS SIGN}", "Sin": "sin"}
 
 
 def evaluate(x1: Tensor, x2: Tensor) -> list[Tensor]:
@@ -44,7 +44,7 @@ def walk(result: Node) -> tuple[list[Node], list[tuple[Node, Node]]]:
 
 
 def graph() -> Arrays:
-    """Return the graph for a figure of kind ``graphs``: values and gradients [node, 2], labels [node], edges [edge, 2]."""
+    """Return what a figure of kind ``graphs`` needs: values and gradients [node, 2], labels [node], edges [edge, 2]."""
     leaves = {name: torch.tensor(at, dtype=torch.float64, requires_grad=True) for name, at in PLACE.items()}
     steps = evaluate(*leaves.values())
     for step in steps:
@@ -53,12 +53,14 @@ def graph() -> Arrays:
     result = steps[-1].grad_fn
     assert result is not None
     nodes, edges = walk(result)
-    tensors = {step.grad_fn: step for step in steps}
+    made = {step.grad_fn: step for step in steps}
     names = {id(leaf): name for name, leaf in leaves.items()}
     rows, labels = [], []
     for node in nodes:
-        tensor = tensors[node] if node in tensors else node.variable  # type: ignore[attr-defined]  # a leaf's node
-        labels.append(names.get(id(tensor)) or SIGNS[node.name().removesuffix("Backward0")])
+        known = made.get(node)
+        tensor = node.variable if known is None else known  # type: ignore[attr-defined]  # a leaf's node has it
+        assert isinstance(tensor, Tensor)
+        labels.append(names[id(tensor)] if known is None else SIGNS[node.name().removesuffix("Backward0")])
         assert tensor.grad is not None
         rows.append((tensor.item(), tensor.grad.item()))
     places = {node: place for place, node in enumerate(nodes)}

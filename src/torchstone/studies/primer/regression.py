@@ -21,7 +21,8 @@ Way = Callable[[Tensor, Tensor, float, int], Tensor]
 
 def closed_form(x: Tensor, y: Tensor) -> Tensor:
     """Return the coefficients, [feature], that solve the normal equations."""
-    return torch.linalg.solve(x.T @ x, x.T @ y)
+    found: Tensor = torch.linalg.solve(x.T @ x, x.T @ y)
+    return found
 
 
 def by_hand(x: Tensor, y: Tensor, rate: float, updates: int) -> Tensor:
@@ -46,9 +47,10 @@ def by_autograd(x: Tensor, y: Tensor, rate: float, updates: int) -> Tensor:
 def as_module(x: Tensor, y: Tensor, rate: float, updates: int) -> Tensor:
     """Fit a linear layer with an optimiser, as one does every day; its bias is the last coefficient."""
     # without the layer's own first weights, which come from the global generator
-    layer = nn.utils.skip_init(nn.Linear, x.shape[1] - 1, 1, dtype=x.dtype)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    layer = nn.utils.skip_init(nn.Linear, x.shape[1] - 1, 1, dtype=x.dtype)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
     optimiser = torch.optim.SGD(layer.parameters(), lr=rate)
     for _ in range(updates):
         optimiser.zero_grad()

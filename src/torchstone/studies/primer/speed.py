@@ -49,10 +49,11 @@ def operands(operation: str, size: int, seed: int) -> tuple[np.ndarray, np.ndarr
 def call(arm: str, operation: str, size: int, seed: int, device: str) -> Call:
     """Return the function that is timed, its operands in place."""
     a, b = operands(operation, size, seed)
-    if arm == NUMPY:
-        return {"product": lambda: a @ b, "entrywise": lambda: a * b, "sum": a.sum}[operation]
-    x, y = (torch.from_numpy(part).to(device if arm == DEVICE else "cpu") for part in (a, b))
-    return {"product": lambda: x @ y, "entrywise": lambda: x * y, "sum": x.sum}[operation]
+    calls: dict[str, Call] = {"product": lambda: a @ b, "entrywise": lambda: a * b, "sum": lambda: a.sum()}
+    if arm != NUMPY:
+        x, y = (torch.from_numpy(part).to(device if arm == DEVICE else "cpu") for part in (a, b))
+        calls = {"product": lambda: x @ y, "entrywise": lambda: x * y, "sum": lambda: x.sum()}
+    return calls[operation]
 
 
 def wait(device: str) -> None:
@@ -117,8 +118,8 @@ def timings(settings: Speed, seed: int, device: str) -> Iterator[Timing]:
 def crossover(sizes: Sequence[int], cpu: Sequence[float], device: Sequence[float]) -> float | None:
     """Return the size from which on an accelerator is the faster one, None if it is not so at the largest size.
 
-    ``cpu`` and ``device`` are seconds, [size]. Between two sizes the ratio is a power law; an accelerator that is faster
-    at all sizes has its crossover at the smallest one.
+    ``cpu`` and ``device`` are seconds, [size]. Between two sizes the ratio is a power law; an accelerator that is
+    faster at all sizes has its crossover at the smallest one.
     """
     ratios = np.log(np.asarray(device) / np.asarray(cpu))  # below 0 the accelerator is faster
     if ratios[-1] >= 0:
@@ -135,8 +136,11 @@ def trials(measured: Iterable[Timing]) -> list[Trial]:
     """Turn timings into trials over the size x; a replicate is a repeat."""
     found, seconds = [], {}
     for one in measured:
-        values = {f"{one.operation}_seconds": one.seconds, f"{one.operation}_decades": math.log10(one.seconds)}
-        found += [Trial(one.arm, float(one.size), one.repeat, metric, value) for metric, value in values.items()]
+        values = {"microseconds": 1e6 * one.seconds, "decades": math.log10(one.seconds)}
+        found += [
+            Trial(one.arm, float(one.size), one.repeat, f"{one.operation}_{name}", value)
+            for name, value in values.items()
+        ]
         seconds[one.arm, one.operation, one.repeat, one.size] = one.seconds
     for repeat in sorted({repeat for arm, _, repeat, _ in seconds if arm == DEVICE}):
         sizes = sorted(size for arm, what, at, size in seconds if (arm, what, at) == (DEVICE, "product", repeat))

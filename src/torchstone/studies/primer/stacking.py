@@ -1,9 +1,9 @@
 """Does stacking many models change a model?
 
-Networks of one architecture are held as one module whose parameters lead with the replicate axis (nets/population.py),
-and trained together by the one loop of the house (learn/fit.py). Each is trained alone too; then its bits are looked for
-among many neighbours, in reversed order, and among a few. The planted error is a trap that is easily stepped into: one
-norm of all gradients together clips them, so that a model's step depends on its neighbours.
+Networks of one architecture are held as one module whose parameters lead with the replicate axis
+(nets/population.py), and trained together by the one loop of the house (learn/fit.py). Each is trained alone too; then
+its bits are looked for among many neighbours, in reversed order, and among a few. The planted error is a trap that is
+easily stepped into: one norm of all gradients together clips them, so that a model's step depends on its neighbours.
 """
 
 from __future__ import annotations
