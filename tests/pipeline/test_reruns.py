@@ -42,6 +42,12 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         [("src/torchstone/report/page.css", "{", "{ ")],
         {"fingerprint", "report"},  # the paper has a layout of its own
     ),
+    "the draws of the primer": ([("params.yaml", "pairs: 40", "pairs: 41")], {"primer", *VERDICTS}),
+    "the sizes that are timed": ([("params.yaml", "lengths: [10, 1000]", "lengths: [10, 100]")], {"speed", *VERDICTS}),
+    "a function of the primer": (
+        [("src/torchstone/studies/primer/functions.py", "\nEPS = 1e-5", "\nEPS = 1e-4")],
+        {"fingerprint", "primer", *VERDICTS},
+    ),
     "the judge's error rate": ([("params.yaml", "alpha: 0.05", "alpha: 0.01")], {"recommend", "depth", *VERDICTS}),
     "the verdict's code": (
         [("src/torchstone/stats/verdict.py", 'return "inconclusive"\n', 'return "refuted"\n')],
