@@ -24,6 +24,8 @@ KEY = "waveform"
 PARAMS = (
     """\
 shared: {seed: 1, device: cpu}
+primer: {replicates: 2, pairs: 10, width: 0.001, rows: 8, features: 2, rate: 0.1, updates: 2, hidden: [4]}
+speed: {sides: [2, 4], lengths: [2, 4], repeats: 2, seconds: 0.001}
 prepare:
   waveform: {replicates: 6, train: 60, valid: 10, test: 100}
 resample: {subsample80: 0.8, subsample63: 0.632}

@@ -19,7 +19,7 @@ forecast: {horizons: [5, 15, 30], train: 5, valid: 2, congested: 0.667, rows: 10
            rate: 0.15, hidden: 8, embedding: 4, steps: 2, batch: 50, learning_rate: 0.015}
 eta: {trips: 10, levels: [0.1, 0.5, 0.9], rounds: 6, rate: 0.35, calibrate: 1}
 route: {queries: 3, blocks: 2.5, checked: 1, large: 5, landmarks: 2}
-feedback: {followers: [0.1, 1.0], days: 1}
+feedback: {followers: [0.1, 1.0], days: 1, queries: 4}
 """  # what a test of other sections need not look at
 TEXT = (
     """\
@@ -27,6 +27,8 @@ TEXT = (
 shared:
   seed: 1                   # root of every stream
   device: auto
+primer: {replicates: 3, pairs: 30, width: 0.0001, rows: 16, features: 2, rate: 0.35, updates: 31, hidden: [7]}
+speed: {sides: [3, 5], lengths: [6, 9], repeats: 2, seconds: 0.002}
 prepare:
   # about the rows
   waveform: {replicates: 2, train: 30, valid: 30, test: 50}
@@ -98,8 +100,8 @@ judge: {alpha: 0.05, power: 0.8, draws: 999}
 )
 # whose keys must all be there: the file, its sections but the rows of prepare, and one row of each kind
 HOLDERS = [
-    "", "shared", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control", "depth",
-    "judge", "prepare.waveform", "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform",
+    "", "shared", "primer", "speed", "resample", "ensemble", "sweep", "minima", "cost", "recommend", "prune", "control",
+    "depth", "judge", "prepare.waveform", "prepare.digits", "ensemble.cells.waveform", "sweep.tasks.waveform",
     "sweep.cells.waveform-b0006", "prune.tasks.waveform", "prune.rounds.r01", "gan", "gan.plane", "gan.games.plain",
     "exact", "forge.digits",
     "network", "traffic",

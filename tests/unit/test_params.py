@@ -25,6 +25,7 @@ def test_rows_are_the_keys_of_the_file_in_its_order(path: Path) -> None:
     assert params.rows("prune") == ["r00", "r01", "r02"]
     assert params.rows("control") == ["r00", "r02"]
     assert params.rows("start") == params.rows("depth") == params.rows("exact") == ["all"]
+    assert params.rows("primer") == params.rows("speed") == ["all"]
     assert params.rows("judge") == []
 
 
@@ -144,7 +145,7 @@ def test_every_mistake_of_a_file_is_told_at_once(path: Path) -> None:
 def test_a_key_given_twice_is_refused_with_its_line(path: Path) -> None:
     message = complaint(path, "  rounds: 4\n", "  rounds: 4\n  members: 6\n")
     assert "key 'members' is given twice" in message
-    assert "line 13" in message
+    assert "line 15" in message
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,9 @@ from matplotlib.figure import Figure as Canvas
 from tests.unit.pages import SOURCES, page
 from torchstone.core.errors import InputError
 from torchstone.core.files import write_svg
-from torchstone.report import readme
 from torchstone.report.advice import Advice, load_advice
 from torchstone.report.plan import Plan, load_plan
-from torchstone.report.readme import BEGIN, END, effect, verdict_table
+from torchstone.report.readme import effect, verdict_table
 from torchstone.report.strips import strip
 from torchstone.report.wording import extent, factor, factors
 
@@ -227,24 +226,6 @@ def test_what_is_nothing_has_no_sign_what_is_little_keeps_its_side_and_one_repli
     assert effect(record("A", estimate=-0.002, low=None, high=None)) == "-0.20 pp"
     html = page(PLAN, [record("A", low=None, high=None, n=1, mde=None)], {}, {})
     assert "None" not in html
-
-
-def test_the_readme_check_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports/verdicts.md").write_text(verdict_table(RECORDS))
-    assert readme.main([]) == 1
-    assert "README.md: file is missing" in capsys.readouterr().err
-    (tmp_path / "README.md").write_text(f"# x\n{BEGIN}\n{END}\nrest\n")
-    assert readme.main(["--check"]) == 1
-    assert "run `make report`" in capsys.readouterr().err
-    assert readme.main([]) == 0
-    assert readme.main(["--check"]) == 0
-    assert readme.main([]) == 0
-    assert (tmp_path / "README.md").read_text().count("| A |") == 1
-    assert capsys.readouterr().err == ""
 
 
 def test_a_bar_in_a_sentence_does_not_end_its_cell() -> None:

@@ -97,6 +97,11 @@ def test_the_arrows_and_runs_are_those_that_dvc_yaml_declares() -> None:
     assert PIPELINE.loops == {"prune"}
 
 
+def test_the_report_reads_every_section_of_the_params_that_it_shows() -> None:
+    shown = {template.split(".")[0] for step in PIPELINE.steps.values() for template in step.params}
+    assert set(PIPELINE.steps["report"].params) >= shown
+
+
 def test_the_committed_page_shows_the_pipeline_of_dvc_yaml() -> None:
     """DVC allows no dependency on dvc.yaml; if this fails, run `dvc repro --single-item --force report`."""
     html = (ROOT / "reports/index.html").read_text(encoding="utf-8")

@@ -27,6 +27,7 @@ APART = 1.6  # times the one before: x that grow so fast are ticks themselves, i
 MOST = {1: 8, 2: 8, 3: 4}  # such ticks at most, by how many panels stand abreast
 SPARE = 3  # more of such ticks may stand on an axis whose ticks are round numbers, which are short
 NAMED = {1: 12, 2: 10, 3: 7}  # ticks with names at most, by how many panels stand abreast
+LARGE = 1e5  # x from which ticks are abbreviated
 WIDE = 3.0  # decades; a log axis that spans fewer has ticks at 2 and 5 too
 LEVEL = 1e-9  # shares that differ by less do not differ
 Styles = Mapping[str, tuple[str, str]]
@@ -138,7 +139,8 @@ def _scale_x(axes: Axes, figure: Figure, part: pd.DataFrame, most: int) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(log_ticks(sorted(set(part["x"])), most)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    large = part["x"].max() >= LARGE
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: plain(x)) if large else ScalarFormatter())
 
 
 def log_ticks(places: Sequence[float], most: int) -> list[float]:

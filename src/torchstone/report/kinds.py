@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from torchstone.report import maps, pictures, scatter
+from torchstone.report import graphs, maps, pictures, scatter
 from torchstone.report.axes import Styles
 from torchstone.report.figures import draw
 from torchstone.report.pictures import Shown
@@ -115,5 +115,6 @@ KINDS = {
     "pairs": Kind(_complaints_of_pairs, _plot),
     "images": _picture(pictures.draw, pictures.SCALES),
     "scatter": _picture(scatter.draw, ()),
+    "graphs": _picture(graphs.draw, ()),
     "maps": _picture(maps.draw, maps.SCALES),
 }

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, ACROSS, DOWN = 94, 36, 119, 46  # of a stage, and from one to the next
-TITLE, EDGE, BAR = 24, 8, 72  # height of a lane's name, room around, width of a bar
+WIDTH, HEIGHT, ACROSS, DOWN = 92, 36, 115, 46  # of a stage, and from one to the next
+TITLE, EDGE, BAR = 24, 8, 60  # height of a lane's name, room around, width of a bar
 NEXT = BAR + ACROSS - WIDTH  # from one bar to the next
 SHARED = "several studies"
 Before = Mapping[str, set[str]]  # which stages each stage reads from

@@ -24,11 +24,12 @@ from torchstone.core.schema.navigation import (
 )  # fmt: skip
 from torchstone.core.schema.params import Judge, Params, Shared
 from torchstone.core.schema.prepare import Finite, Fixed, Generated, Prepare
+from torchstone.core.schema.primer import Primer, Speed
 from torchstone.core.schema.section import Section
 
 __all__ = [
     "Arms", "Cell", "City", "Controls", "Cost", "Depth", "Ensemble", "Eta", "Exact", "Feedback", "Finite", "Fixed",
     "Forecast", "Game", "Gan", "Generated", "Images", "Judge", "Match", "Minima", "Network", "Params", "Plane",
-    "Prepare", "Probes", "Prune", "PruneTask", "RealWeek", "Recommend", "Resample", "Route", "Section", "Shared",
-    "Sweep", "SweepCell", "Task", "Traffic", "Week",
+    "Prepare", "Primer", "Probes", "Prune", "PruneTask", "RealWeek", "Recommend", "Resample", "Route", "Section",
+    "Shared", "Speed", "Sweep", "SweepCell", "Task", "Traffic", "Week",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from torchstone.core.schema.navigation import (
     check_navigation,
 )  # fmt: skip
 from torchstone.core.schema.prepare import Prepare
+from torchstone.core.schema.primer import Primer, Speed, check_primer
 from torchstone.core.schema.section import Section, Share
 
 
@@ -49,6 +50,8 @@ class Params(Section):
     """The whole of params.yaml."""
 
     shared: Shared
+    primer: Primer
+    speed: Speed
     prepare: Prepare
     resample: Resample
     ensemble: Ensemble
@@ -76,6 +79,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Params:
         """Refuse a section that names what another one does not have; each study checks its own."""
+        check_primer(self.primer, self.speed)
         check_ensembles(self.ensemble, self.prepare)
         check_tasks(self.sweep, self.prepare, self.recommend)
         check_cells(self.sweep)
@@ -96,7 +100,7 @@ class Params(Section):
             **dict.fromkeys(("minima", "cost", "recommend"), self.sweep.tasks),
             "prune": self.prune.rounds,
             "control": self.control.rounds,
-            **{key: ["all"] for key in ("start", "depth", "exact")},
+            **{key: ["all"] for key in ("primer", "speed", "start", "depth", "exact")},
             "gan": self.gan.games,
             "forge": self.forge,
             **dict.fromkeys(("network", "traffic", "probes", "match"), self.network.cities),
