@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from torchstone.core.errors import InputError, near_miss
 from torchstone.core.fingerprint import differences, fingerprint
@@ -27,7 +28,8 @@ def locked_stages(root: Path) -> dict[str, Entry]:
     path = root / "dvc.lock"
     if not path.exists():
         return {}
-    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    # As DVC wrote it: its 1e-05 is a number to YAML 1.2, and text to the older rules of the other reader.
+    content: dict[str, Any] = YAML(typ="safe").load(path.read_text())
     stages: dict[str, Entry] = content.get("stages") or {}
     return stages
 
