@@ -24,7 +24,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 repro: install .dvc/plots/offline.html ## run what changed, then show the verdicts; PRESET=smoke or paper changes params.yaml
 	@python -m torchstone.core.params check
 	@if [ -n "$(PRESET)" ]; then python -m torchstone.core.params preset presets/$(PRESET).yaml; fi
-	dvc repro
+	@python -m torchstone.core.progress
 	@python -m torchstone.report.terminal
 
 test: install ## all tests
@@ -37,8 +37,8 @@ check: install ## formatting, lint, types, params, README in step with the verdi
 	python -m torchstone.core.params check
 	python -m torchstone.report.readme --check
 
-report: install ## redo figures and page from the trials, and the README's table
-	dvc repro report
+report: install ## redo figures, page and paper from the trials, and the README's table
+	dvc repro paper
 	python -m torchstone.report.readme
 
 why: install ## what changed since the last run of a stage: make why STAGE=ensemble@digits

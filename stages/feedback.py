@@ -16,8 +16,8 @@ def main(stage: Stage) -> None:
         seconds = read_arrays(stage.input("traffic", f"{name}.npz"))["seconds"]
         beliefs = read_arrays(stage.input("forecast", f"{name}.npz"))
         jobs[name] = (
-            unstacked(cities, replicate), seconds, beliefs, params.traffic, params.forecast, params.route,
-            params.feedback, params.probes.main, params.shared.seed, replicate,
+            unstacked(cities, replicate), seconds, beliefs, params.traffic, params.forecast, params.feedback,
+            params.route.blocks, params.probes.main, params.shared.seed, replicate,
         )  # fmt: skip
     pieces = stage.resume().pieces(repeated, jobs, label=f"feedback@{stage.key}")
     write_trials(

@@ -15,7 +15,7 @@ from torchstone.studies.navigation.city import build
 from torchstone.studies.navigation.features import FIRST, LAGS, features, history, live, median, usual_of_days, view
 from torchstone.studies.navigation.forecasting import Observed, boosted_forecasts, compared, outlook, sample
 from torchstone.studies.navigation.observing import KMH
-from torchstone.studies.navigation.scores import advantages, scores
+from torchstone.studies.navigation.scores import advantages, persistence, scores
 from torchstone.studies.navigation.together import network_trials, series_of, snapshots
 
 CITY = City(
@@ -133,12 +133,23 @@ def test_the_advantage_is_the_share_of_historys_error_that_is_saved(seen: Observ
     assert [t.value for t in advantages(trials)] == pytest.approx([0.6])
 
 
+def test_persistence_is_one_for_what_stays_nothing_for_noise_and_skips_gaps() -> None:
+    generator = numpy_stream(2, "persistence")
+    now, other = generator.normal(size=(2, 50, 40))
+    later = 3.0 * now + 1.0
+    later[0, :5] = np.nan
+    assert persistence(15, 0, now, later).value == pytest.approx(1.0)
+    assert abs(persistence(15, 0, now, other).value) < 0.1
+    assert persistence(15, 0, now, -now).value == pytest.approx(-1.0)
+
+
 def test_every_arm_is_scored_and_a_rerun_gives_the_same_numbers(seen: Observed) -> None:
     settings = SETTINGS
     boosted = boosted_forecasts(seen, settings, 1, "0.05")["forecast"]
     first, again = (compared(seen, settings, 1, boosted) for _ in range(2))
     assert set(first["arm"]) == {
         "free flow", "history", "last value", "tree", "bagged trees", "bagged trees control", "gradient boosting",
+        "deviation from history",
     }  # fmt: skip
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])

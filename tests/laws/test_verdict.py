@@ -186,6 +186,13 @@ def test_a_trend_is_the_slope_per_doubling(slope: float, expected: Verdict, goes
     assert finding.estimate == pytest.approx(-slope, abs=0.01)
 
 
+def test_a_trend_may_leave_small_x_out_and_then_zero_may_be_among_them() -> None:
+    tables = [frame({"more": 0.5 - 0.05 * np.log2(x) + 0.02 * noise("least", x)}, float(x)) for x in (1, 2, 4)]
+    away = [frame({"more": 9.0 + noise("least", 7)}, 0.0), frame({"more": 9.0 + noise("least", 8)}, 0.5)]
+    which = claim("trend", course={"arm": "more", "metric": "error", "goes": "down", "least": 1})
+    assert verdict(which, pd.concat(tables + away)) == verdict(which, pd.concat(tables))
+
+
 def test_an_exact_mean_is_judged_by_its_interval() -> None:
     def found(shift: float, sd: float) -> Verdict:
         return verdict(claim("exact"), frame({"more": shift + sd * noise("exact", 1)}, None)).verdict

@@ -64,7 +64,7 @@ def test_a_clean_run_gives_the_same_bytes_but_for_what_is_measured_in_seconds(pr
     # Given the same seconds and bytes, all that follows from them is the same too.
     for stage in ("speed", "cost"):
         shutil.copytree(project.root / "data" / stage, other.root / "data" / stage, dirs_exist_ok=True)
-    for stage in ("recommend", "judge", "report"):
+    for stage in ("recommend", "judge", "report", "paper"):
         other.call(sys.executable, "-m", f"stages.{stage}")
     assert _hashes(other.root) == before
     assert other.call("git", "status", "--porcelain").split() == ["M", "dvc.lock"]
@@ -130,7 +130,9 @@ def test_a_damaged_input_is_named(project: Project) -> None:
         path.write_bytes(content)
 
 
-def test_the_run_ends_with_the_verdicts_and_the_page(project: Project) -> None:
+def test_the_run_ends_with_the_verdicts_the_page_and_the_paper(project: Project) -> None:
     said = project.call(sys.executable, "-m", "torchstone.report.terminal")
     assert "E3" in said
     assert "reports/index.html" in said
+    assert "reports/paper.pdf" in said
+    assert (project.root / "reports/paper.pdf").read_bytes().startswith(b"%PDF")

@@ -19,7 +19,7 @@ forecast: {horizons: [5, 15, 30], train: 5, valid: 2, congested: 0.667, rows: 10
            rate: 0.15, hidden: 8, embedding: 4, steps: 2, batch: 50, learning_rate: 0.015}
 eta: {trips: 10, levels: [0.1, 0.5, 0.9], rounds: 6, rate: 0.35, calibrate: 1}
 route: {queries: 3, blocks: 2.5, checked: 1, large: 5, landmarks: 2}
-feedback: {followers: [0.1, 1.0], days: 1}
+feedback: {followers: [0.1, 1.0], days: 1, queries: 4}
 """  # what a test of other sections need not look at
 TEXT = (
     """\

@@ -12,11 +12,10 @@ from matplotlib.figure import Figure as Canvas
 
 from torchstone.core.errors import InputError
 from torchstone.core.files import write_svg
-from torchstone.report import readme
 from torchstone.report.advice import Advice, load_advice
 from torchstone.report.page import extent, factor, factors, inlined, made_by, page, strip
 from torchstone.report.plan import Plan, load_plan
-from torchstone.report.readme import BEGIN, END, effect, verdict_table
+from torchstone.report.readme import effect, verdict_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = load_plan(ROOT / "studies.yaml")
@@ -235,24 +234,6 @@ def test_a_figure_keeps_its_references_when_it_moves_into_the_page(svg: str) -> 
     assert wanted
     assert wanted <= set(re.findall(r'id="([^"]+)"', body))
     assert all(name.startswith("f-") for name in wanted)
-
-
-def test_the_readme_check_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports/verdicts.md").write_text(verdict_table(RECORDS))
-    assert readme.main([]) == 1
-    assert "README.md: file is missing" in capsys.readouterr().err
-    (tmp_path / "README.md").write_text(f"# x\n{BEGIN}\n{END}\nrest\n")
-    assert readme.main(["--check"]) == 1
-    assert "run `make report`" in capsys.readouterr().err
-    assert readme.main([]) == 0
-    assert readme.main(["--check"]) == 0
-    assert readme.main([]) == 0
-    assert (tmp_path / "README.md").read_text().count("| A |") == 1
-    assert capsys.readouterr().err == ""
 
 
 def test_a_bar_in_a_sentence_does_not_end_its_cell() -> None:

@@ -20,13 +20,14 @@ def verdict_lines(records: list[dict[str, Any]], width: int) -> list[str]:
 
 
 def main() -> None:
-    """Print the table of reports/claims.json, the counts, and where the page is."""
+    """Print the table of reports/claims.json, the counts, and where page and paper are."""
     records = read_json(Path("reports/claims.json"))["claims"]
     for line in verdict_lines(records, shutil.get_terminal_size((120, 24)).columns):
         print(line)
     counts = Counter(record["verdict"] for record in records if not record["control"])
     print("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) + "; controls aside")
     print(f"page: {Path('reports/index.html').resolve()}")
+    print(f"paper: {Path('reports/paper.pdf').resolve()}")
 
 
 if __name__ == "__main__":

@@ -78,6 +78,8 @@ def over_x(trials: pd.DataFrame, arm: str, metric: str, claim: str) -> pd.DataFr
 def slopes(trials: pd.DataFrame, course: Course, claim: str) -> Values:
     """Return each replicate's least-squares slope over log2 x, signed so that the claimed way is positive."""
     table = over_x(trials, course.arm, course.metric, claim)
+    if course.least is not None:
+        table = table.loc[:, table.columns.to_numpy(dtype="float64") >= course.least]
     places = sorted(float(x) for x in table.columns)
     if len(places) < 2 or places[0] <= 0:
         raise InputError(

@@ -33,6 +33,9 @@ class Course(Section):
     arm: str
     metric: str
     goes: Literal["up", "down"]
+    least: float | None = Field(
+        default=None, gt=0, description="smaller x do not count, such as 0, which nothing doubles"
+    )
 
 
 class Gate(Section):

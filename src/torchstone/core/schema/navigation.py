@@ -109,6 +109,7 @@ class Feedback(Section):
 
     followers: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(min_length=2, description="shares of all drivers")
     days: Count = Field(description="test days that are simulated anew, the first")
+    queries: Count = Field(description="on each of them")
 
 
 class RealWeek(Section):

@@ -13,7 +13,7 @@ from torchstone.studies.navigation import learners
 from torchstone.studies.navigation.city import Floats, Network
 from torchstone.studies.navigation.features import FIRST, View, features, live, usual_of_days, view
 from torchstone.studies.navigation.observing import BIN, KMH
-from torchstone.studies.navigation.scores import LEAST, advantages, scores
+from torchstone.studies.navigation.scores import LEAST, advantages, persistence, scores
 
 Sample = tuple[Floats, Floats, Floats, Floats]
 
@@ -70,8 +70,9 @@ def sample(seen: Observed, known: Outlook, settings: Forecast, horizon: int, see
 
 
 def boosted_forecasts(seen: Observed, settings: Forecast, seed: int, share: str) -> Arrays:
-    """Return boosted trees' speeds for all days after training, [day, link, origin, horizon], history and live picture.
+    """Return boosted trees' speeds for all days after training, [day, link, origin, horizon], and what else routes use.
 
+    That is history, the live picture, and how far the last passages were from history on average.
     Origins whose target lies beyond the day take the forecast of the next nearer horizon, the day's last bins at the
     first horizon the history of their own bin; so do those before the first forecast.
     """
@@ -91,6 +92,7 @@ def boosted_forecasts(seen: Observed, settings: Forecast, seed: int, share: str)
         "forecast": np.clip(found, LEAST, free[..., None]).astype(np.float32),
         "history": known.usual[settings.train :].astype(np.float32),
         "live": np.clip(known.now[settings.train :], LEAST, free).astype(np.float32),
+        "running": known.state.running[settings.train :].astype(np.float32),
     }
 
 
@@ -118,6 +120,8 @@ def compared(seen: Observed, settings: Forecast, seed: int, boosted: Floats) -> 
             again = learners.bagged(x, y, test, settings, *names, "control")
             arms["bagged trees control"] = base + again.reshape(base.shape)
         true = seen.truth[first:, :, FIRST + step :]
+        off = (seen.truth - known.usual)[first:]
+        trials.append(persistence(horizon, seen.replicate, off[:, :, FIRST : bins - step], off[:, :, FIRST + step :]))
         wide = np.broadcast_to(free, base.shape)
         for arm, found in arms.items():
             trials += scores(arm, horizon, seen.replicate, found, true, wide, settings.congested)

@@ -14,11 +14,12 @@ from torchstone.studies.navigation.city import Floats, Integers, Network
 from torchstone.studies.navigation.driving import seconds_at
 from torchstone.studies.navigation.features import FIRST
 from torchstone.studies.navigation.observing import BIN, KMH
+from torchstone.studies.navigation.scores import LEAST
 from torchstone.studies.navigation.search import fastest, streets
 from torchstone.studies.navigation.simulate import MINUTE, no_overtaking
 
 AHEAD = 75  # minutes that a table reaches
-RUNGS = ("free flow", "history", "live", "forecast", "oracle")
+RUNGS = ("free flow", "history", "live", "live and history", "forecast", "oracle")
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,18 @@ class Guide:
     seconds: Floats  # truth, [day, link, minute]
     history: Floats  # km/h, [day, link, bin]
     live: Floats  # km/h, [day, link, bin]
+    running: Floats  # km/h that the last passages were faster than history, on average, [day, link, bin]
     forecast: Floats  # km/h, [day, link, bin, horizon]
     horizons: list[int]
 
     @classmethod
     def of(cls, network: Network, seconds: Floats, beliefs: Arrays, settings: Forecast, share: str) -> Guide:
         """Put truth and the forecasts of one share of probe cars together."""
-        history, live, forecast = (
-            beliefs[f"{name}-{share}"].astype(np.float64) for name in ("history", "live", "forecast")
+        history, live, running, forecast = (
+            beliefs[f"{name}-{share}"].astype(np.float64) for name in ("history", "live", "running", "forecast")
         )
-        return cls(network, seconds[settings.train :].astype(np.float64), history, live, forecast, settings.horizons)
+        truth = seconds[settings.train :].astype(np.float64)
+        return cls(network, truth, history, live, running, forecast, settings.horizons)
 
     def leaves(self, origin: int) -> float:
         """Return the second at which one leaves who asks at the end of a bin."""
@@ -56,9 +59,14 @@ class Guide:
             return np.repeat(self.network.free[:, None], AHEAD + 1, axis=1)
         if rung == "live":
             return np.repeat(metres / self.live[day, :, origin, None], AHEAD + 1, axis=1)
-        if rung == "history":
+        if rung in ("history", "live and history"):
             places = np.minimum(((now + minutes) * MINUTE // BIN).astype(int), self.history.shape[2] - 1)
-            return no_overtaking(metres / self.history[day][:, places])
+            speeds = self.history[day][:, places]
+            if rung == "live and history":
+                speeds = np.clip(
+                    speeds + self.running[day, :, origin, None], LEAST, metres / self.network.free[:, None]
+                )
+            return no_overtaking(metres / speeds)
         middles = np.asarray(self.horizons) - BIN / MINUTE / 2  # a horizon is the bin that begins a bin before it
         place = np.clip(np.searchsorted(middles, minutes) - 1, 0, len(middles) - 2)
         share = np.clip((minutes - middles[place]) / (middles[place + 1] - middles[place]), 0.0, 1.0)
@@ -86,6 +94,11 @@ class Queries:
     origins: Integers
     sources: Integers
     goals: Integers
+
+    def and_then(self, others: Queries) -> Queries:
+        """Return these queries and after them the others."""
+        columns = ("days", "origins", "sources", "goals")
+        return Queries(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in columns))
 
 
 def asked(guide: Guide, days: range, count: int, blocks: float, seed: int, *names: Name) -> Queries:

@@ -52,8 +52,9 @@ def project(roads: Roads, places: Floats) -> tuple[Singles, Singles]:
     """Return how far each place lies from each link, and where on the link the nearest point is, [place, link]."""
     x, y = (places[:, axis, None].astype(np.float32) - roads.begins[None, :, axis] for axis in (0, 1))
     offsets = np.clip(x * roads.along[:, 0] + y * roads.along[:, 1], 0.0, roads.lengths)
-    gaps = np.hypot(x - offsets * roads.along[:, 0], y - offsets * roads.along[:, 1])
-    return gaps, offsets
+    x -= offsets * roads.along[:, 0]
+    y -= offsets * roads.along[:, 1]
+    return np.sqrt(x * x + y * y), offsets  # four times faster than hypot, and no gap is near overflow
 
 
 def nearest(roads: Roads, places: Floats) -> Integers:
@@ -65,7 +66,11 @@ def candidates(roads: Roads, places: Floats, count: int) -> tuple[Integers, Sing
     """Return the nearest ``count`` links of each place with gap and offset, [place, candidate], by link."""
     gaps, offsets = project(roads, places)
     count = min(count, gaps.shape[1])
-    chosen = np.sort(np.argpartition(gaps, count - 1, axis=1)[:, :count], axis=1)
+    # Gap and link in one whole number: its order is that of the gaps (which are not negative), and numpy partitions
+    # values twice as fast as it finds places; equal gaps, as of a street's two directions, go by link.
+    keys = gaps.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.arange(gaps.shape[1], dtype=np.uint64)
+    nearest_keys = np.partition(keys, count - 1, axis=1)[:, :count]
+    chosen = np.sort((nearest_keys & np.uint64(2**32 - 1)).astype(np.int64), axis=1)
     rows = np.arange(len(places))[:, None]
     return chosen, gaps[rows, chosen], offsets[rows, chosen]
 

@@ -54,3 +54,13 @@ def advantages(trials: list[Trial], over: str = "history") -> list[Trial]:
         for t in trials
         if t.metric == "mae" and t.arm != over
     ]
+
+
+def persistence(horizon: float, replicate: int, now: Floats, later: Floats) -> Trial:
+    """Return how much of a deviation from history is still there ``horizon`` minutes later, as a correlation.
+
+    It is what the present can say of the future at all: where it is small, no live picture helps.
+    """
+    there = ~(np.isnan(now) | np.isnan(later))
+    found = np.corrcoef(now[there], later[there])[0, 1]
+    return Trial("deviation from history", horizon, replicate, "persistence", float(found))

@@ -20,7 +20,7 @@ from torchstone.studies.navigation import learners
 from torchstone.studies.navigation.city import Floats, Integers
 from torchstone.studies.navigation.features import LAGS, median
 from torchstone.studies.navigation.networks import SCALE, Series, forecast, trained
-from torchstone.studies.navigation.scores import advantages, scores
+from torchstone.studies.navigation.scores import advantages, persistence, scores
 from torchstone.studies.navigation.together import NAMES
 
 TRAIN, VALID = 0.7, 0.1  # of the week, in time
@@ -192,6 +192,10 @@ def week_trials(
         arms = {arm: [one] for arm, one in learned(week, usual, test, tuned, step, row.rows, seed).items()}
         arms |= {arm: list(found[..., place]) for arm, found in nets.items()}
         true = week.speeds[:, test + step]
+        now, later = ((week.speeds - usual)[:, moments] for moments in (test, test + step))
+        for block in range(row.blocks):
+            part = slice(block * length, (block + 1) * length)
+            trials.append(persistence(horizon, block, now[:, part], later[:, part]))
         for arm, several in arms.items():
             for block in range(row.blocks):
                 part = slice(block * length, (block + 1) * length)
