@@ -63,13 +63,14 @@ def test_whoever_follows_the_page_gets_a_study_with_its_verdict(project: Project
     copy = Project(root)
     made = follow(root)
     ruff = Path(sys.executable).parent / "ruff"
-    for command in (["check"], ["format", "--check"]):
-        done = subprocess.run([ruff, *command, *made], cwd=root, capture_output=True, text=True, check=False)
+    for command in (["check", "."], ["format", "--check", *made]):
+        done = subprocess.run([ruff, *command], cwd=root, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
     schema, tests = re.findall(r"^python (.*(?:schema docs|pytest).*)$", PAGE, re.MULTILINE)
     copy.call(sys.executable, *schema.split())
     files = [file for word in tests.split() for file in sorted(map(str, root.glob(word))) or [word]]
     copy.call(sys.executable, *files, "-p", "no:cacheprovider")
+    copy.call(sys.executable, "-m", "pytest", "-q", "tests/laws/test_paper.py", "-k", "all_params")
     copy.call(sys.executable, "-m", "torchstone.core.params", "preset", "presets/smoke.yaml")
     assert copy.reproduce() == {"fingerprint", "means", "judge", "report", "paper"}
     records = json.loads((root / "reports/claims.json").read_text())["claims"]
