@@ -22,7 +22,7 @@ from torchstone.studies.primer.gradients import by_differences, compared, gradie
 from torchstone.studies.primer.graph import graph
 from torchstone.studies.primer.regression import WAYS, closed_form, regression, task
 
-SETTINGS = Primer(replicates=5, pairs=60, width=1e-5, rows=20, features=3, rate=0.1, updates=300, hidden=[6])
+SETTINGS = Primer(replicates=5, pairs=60, width=1e-4, rows=20, features=3, rate=0.1, updates=300, hidden=[6])
 
 
 def random(*names: str | int) -> np.random.Generator:

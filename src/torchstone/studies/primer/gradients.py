@@ -2,7 +2,7 @@
 
 It is held to two others: to central differences, df/dx_i = (f(x + h e_i) - f(x - h e_i)) / 2h + O(h^2), which know
 nothing of rules, and to a backward pass written by hand, which knows them all. In float64 the error of the former is
-about h^2 from the third derivative and 1e-16 / h from rounding, smallest for h of about 1e-5.
+about h^2 from the third derivative and 1e-16 / h from rounding, so that any h from 1e-6 to 1e-4 leaves some 1e-8.
 """
 
 from __future__ import annotations
