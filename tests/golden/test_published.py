@@ -50,4 +50,5 @@ def test_every_claim_of_the_ledger_has_a_committed_verdict(records: dict[str, di
     assert [claim.id for claim in claims] == list(records)
     for claim in claims:
         assert claim.sentence == records[claim.id]["sentence"]
-        assert (records[claim.id]["verdict"] == "not run") == (claim.preset == "paper")
+        device = any(part.arm == "accelerator" for part in claim.parts)  # the committed run had none
+        assert (records[claim.id]["verdict"] == "not run") == (claim.preset == "paper" or device)

@@ -33,17 +33,17 @@ RERUNS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         set(),
     ),
     "a claim's margin": ([("claims.yaml", "margin: 0.015", "margin: 0.02")], VERDICTS),
-    "a caption": ([("studies.yaml", "title:", "title: New")], {"report", "paper"}),
+    "a caption": ([("studies.yaml", "title: Error by horizon", "title: Errors by horizon")], {"report", "paper"}),
     "the words of the paper": (
         [("src/torchstone/report/paper/prose.typ", "A touchstone tells gold", "Touchstones tell gold")],
         {"fingerprint", "paper"},
     ),
     "how the page lays itself out": (
-        [("src/torchstone/report/page.css", "{", "{ ")],
+        [("src/torchstone/report/templates/page.css", "{", "{ ")],
         {"fingerprint", "report"},  # the paper has a layout of its own
     ),
     "the draws of the primer": ([("params.yaml", "pairs: 40", "pairs: 41")], {"primer", *VERDICTS}),
-    "the sizes that are timed": ([("params.yaml", "lengths: [10, 1000]", "lengths: [10, 100]")], {"speed", *VERDICTS}),
+    "the sizes that are timed": ([("params.yaml", "  - 10\n  - 1000\n", "  - 10\n  - 100\n")], {"speed", *VERDICTS}),
     "a function of the primer": (
         [("src/torchstone/studies/primer/functions.py", "\nEPS = 1e-5", "\nEPS = 1e-4")],
         {"fingerprint", "primer", *VERDICTS},
