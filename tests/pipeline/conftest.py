@@ -33,12 +33,19 @@ class Project:
         assert (done.returncode != 0) == fails, f"{command}: {done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
-    def reproduce(self) -> set[str]:
-        """Run ``dvc repro`` and return the stages that really ran (the run cache is left out of it)."""
+    def reproduce(self, *, but: tuple[str, ...] = ()) -> set[str]:
+        """Run ``dvc repro`` and return the stages that really ran (the run cache is left out of it).
+
+        Stages in ``but``, on which no others may depend, are not run; those of them that DVC says it would run, as
+        their inputs or params have changed, are returned like the others.
+        """
         script = (
             "from dvc.repo import Repo\n"
             "with Repo('.') as repo:\n"
-            "    print('RAN', *[stage.addressing for stage in repo.reproduce(run_cache=False)])\n"
+            f"    but = {list(but)!r}\n"
+            "    names = [stage.addressing for stage in repo.index.stages if stage.addressing not in but]\n"
+            "    ran = repo.reproduce(targets=names if but else None, run_cache=False)\n"
+            "    print('RAN', *[stage.addressing for stage in ran], *(repo.status(targets=but) if but else {}))\n"
         )
         lines = self.call(sys.executable, "-c", script).splitlines()
         return set(next(line for line in lines if line.startswith("RAN")).split()[1:])

@@ -183,13 +183,27 @@ EDITS = [
 ]
 
 
+# What judge, report and paper do to each other is seen in these edits; all others only ask whether DVC would run judge
+# and report, which read every study's data, and save half of the time.
+TO_THE_END = {
+    "a claim's margin", "a caption", "the words of the paper", "how the page lays itself out", "the judge's error rate",
+    "the verdict's code", "a score of the ensemble study", "when an arrival is bad", "the boosting rounds",
+    "the draws of the primer", "how modes are counted", "a new round of pruning",
+}  # fmt: skip
+LAST = ("judge", "report", "paper")
+assert set(RERUNS) >= TO_THE_END
+
+
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_reruns_exactly_what_depends_on_it(project: Project, edit: str) -> None:
     changes, expected = RERUNS[edit]
     try:
         for file, old, new in changes:
             project.edit(file, old, new)
-        assert project.reproduce() == expected
+        if edit in TO_THE_END:
+            assert project.reproduce() == expected
+        else:
+            assert project.reproduce(but=LAST) - {"paper"} == expected - {"paper"}
     finally:
         project.restore()
         project.call("dvc", "checkout", "--quiet", "--force")
